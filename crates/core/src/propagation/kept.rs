@@ -1,0 +1,62 @@
+use crate::w3c::{Flags, TraceState};
+use opentelemetry::trace::{SpanContext, TraceId};
+use std::borrow::Cow;
+
+/// What the SDK loses of a received context, as a value in [`opentelemetry::Context`].
+///
+/// The SDK clears the flags when its sampler drops a span, and its `TraceState` cannot hold
+/// every Level 2 key; OpenTelemetry's `Baggage` forgets order and encoding. Where nothing would
+/// be lost, nothing is kept.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Kept {
+    /// Flags and tracestate count while the trace-id is this one.
+    pub(super) trace_id: Option<TraceId>,
+    pub(super) flags: Flags,
+    /// The whole tracestate, where the SDK's cannot hold every member.
+    pub(super) tracestate: TraceState,
+    /// The baggage header as received, its members checked.
+    pub(super) baggage: String,
+}
+
+impl Kept {
+    pub(super) fn is_empty(&self) -> bool {
+        !self.flags.contains(Flags::RANDOM) && self.tracestate.is_empty() && self.baggage.is_empty()
+    }
+
+    fn belongs_to(&self, span: &SpanContext) -> bool {
+        self.trace_id == Some(span.trace_id())
+    }
+
+    /// The random flag, where `span` continues the received trace.
+    pub(super) fn flags_for(&self, span: &SpanContext) -> Option<Flags> {
+        let random = Flags::new(self.flags.bits() & Flags::RANDOM.bits());
+        self.belongs_to(span).then_some(random)
+    }
+
+    /// The tracestate to send for `span`: as received, if what the SDK could hold of it is
+    /// unchanged; else the SDK's members, and then those that it could not hold.
+    pub(super) fn tracestate_for(&self, span: &SpanContext) -> Cow<'_, TraceState> {
+        let current = || span.trace_state().into_iter();
+        if !self.belongs_to(span) || self.tracestate.is_empty() {
+            Cow::Owned(TraceState::from_members(current()))
+        } else if current().eq(self.tracestate.members().filter(|(key, _)| is_level1(key))) {
+            Cow::Borrowed(&self.tracestate)
+        } else {
+            let lost = self.tracestate.members().filter(|(key, _)| !is_level1(key));
+            Cow::Owned(TraceState::from_members(current().chain(lost)))
+        }
+    }
+}
+
+/// Whether the SDK's `TraceState` can hold this valid Level 2 key: Level 1 has at most one `@`,
+/// with at most 13 characters behind it.
+pub(super) fn is_level1(key: &str) -> bool {
+    key.split_once('@').is_none_or(|(_, vendor)| {
+        vendor.len() <= 13
+            && !vendor.contains('@')
+            && vendor
+                .bytes()
+                .next()
+                .is_none_or(|b| b.is_ascii_alphanumeric())
+    })
+}

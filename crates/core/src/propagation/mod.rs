@@ -1,0 +1,179 @@
+//! Extraction and injection, on any carrier, with or without an OpenTelemetry SDK.
+//!
+//! Extraction reads strictly by the specification and never fails: bad input counts in
+//! [`Rejected`] and means a new root. Injection sends nothing for an invalid context, replaces
+//! the fields on a reused carrier, and never sends an empty `tracestate`.
+
+mod baggage;
+mod budget;
+mod kept;
+mod otel;
+mod rejected;
+mod remote;
+mod trace_context;
+
+pub use rejected::Rejected;
+pub use remote::Remote;
+
+use crate::carrier::{AsExtractor, AsInjector, Carrier, CarrierMut, Field};
+use crate::trust::{ParentTrust, Trust};
+use budget::Budget;
+use opentelemetry::Context;
+use opentelemetry::propagation::TextMapPropagator;
+use opentelemetry::trace::{TraceContextExt, TraceId};
+use std::fmt;
+use std::sync::{Arc, PoisonError, RwLock};
+
+static GLOBAL: RwLock<Option<Propagation>> = RwLock::new(None);
+
+/// A propagation format.
+#[derive(Clone)]
+#[non_exhaustive]
+pub enum Format {
+    /// W3C Trace Context Level 2: `traceparent` and `tracestate`.
+    TraceContext,
+    /// W3C Baggage: `baggage`.
+    Baggage,
+    /// Any OpenTelemetry propagator, such as B3, Jaeger or X-Ray.
+    Other(Arc<dyn TextMapPropagator + Send + Sync>),
+}
+
+impl fmt::Debug for Format {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::TraceContext => f.write_str("TraceContext"),
+            Self::Baggage => f.write_str("Baggage"),
+            Self::Other(other) => other.fmt(f),
+        }
+    }
+}
+
+/// The formats that a process reads and writes. Cheap to clone.
+///
+/// Works on every [`Carrier`], and as an OpenTelemetry [`TextMapPropagator`].
+#[derive(Clone, Debug)]
+pub struct Propagation(Arc<Inner>);
+
+#[derive(Debug)]
+struct Inner {
+    formats: Vec<Format>,
+    fields: Vec<String>,
+    random_trace_id: fn(TraceId) -> bool,
+}
+
+impl Propagation {
+    /// W3C Trace Context and Baggage.
+    #[must_use]
+    pub fn w3c() -> Self {
+        Self::of([Format::TraceContext, Format::Baggage])
+    }
+
+    /// These formats. In extraction a later one that finds a context wins.
+    #[must_use]
+    pub fn of(formats: impl IntoIterator<Item = Format>) -> Self {
+        let formats: Vec<_> = formats.into_iter().collect();
+        let own = |fields: &[Field<'_>]| fields.iter().map(|f| f.name().to_owned()).collect();
+        let fields = formats.iter().flat_map(|format| -> Vec<String> {
+            match format {
+                Format::TraceContext => own(&[Field::TraceParent, Field::TraceState]),
+                Format::Baggage => own(&[Field::Baggage]),
+                Format::Other(other) => other.fields().map(str::to_owned).collect(),
+            }
+        });
+        Self(Arc::new(Inner {
+            fields: fields.collect(),
+            formats,
+            random_trace_id: |_| false,
+        }))
+    }
+
+    /// Sets how to tell that a trace-id was generated in this process with at least its
+    /// right-most 7 bytes random; injection then sets the random flag (Level 2, 3.2.2.5.2).
+    /// Without it a root of this process never has the flag.
+    #[must_use]
+    pub fn random_trace_ids(self, made_here: fn(TraceId) -> bool) -> Self {
+        Self(Arc::new(Inner {
+            formats: self.0.formats.clone(),
+            fields: self.0.fields.clone(),
+            random_trace_id: made_here,
+        }))
+    }
+
+    /// What [`set_global`](Self::set_global) installed last, else [`w3c`](Self::w3c).
+    #[must_use]
+    pub fn global() -> Self {
+        let global = GLOBAL.read().unwrap_or_else(PoisonError::into_inner);
+        global.clone().unwrap_or_else(Self::w3c)
+    }
+
+    /// Makes this the default of every adapter that is used for the first time from now on.
+    pub fn set_global(self) {
+        *GLOBAL.write().unwrap_or_else(PoisonError::into_inner) = Some(self);
+    }
+
+    /// The fields that injection may set.
+    pub fn fields(&self) -> impl Iterator<Item = &str> {
+        self.0.fields.iter().map(String::as_str)
+    }
+
+    /// Reads what a trusted carrier holds into a context upon `cx`. What the carrier does not
+    /// hold, or holds in an invalid form, leaves `cx` as it is.
+    #[must_use]
+    pub fn extract<C: Carrier>(&self, cx: &Context, carrier: &C) -> Context {
+        self.remote(carrier, &Trust::trusted()).attach_to(cx)
+    }
+
+    /// Reads what the carrier holds, as far as it is trusted.
+    #[must_use]
+    pub fn remote<C: Carrier>(&self, carrier: &C, trust: &Trust) -> Remote {
+        let mut remote = Remote::default();
+        if trust.parent() == ParentTrust::Ignore && !trust.takes_baggage() {
+            return remote;
+        }
+        let mut budget = Budget::new(trust.budget());
+        for format in &self.0.formats {
+            match format {
+                Format::TraceContext => trace_context::extract(carrier, &mut budget, &mut remote),
+                Format::Baggage if trust.takes_baggage() => {
+                    baggage::extract(carrier, trust, &mut budget, &mut remote);
+                }
+                Format::Baggage => {}
+                Format::Other(other) => {
+                    let found = other.extract_with_context(&Context::new(), &AsExtractor(carrier));
+                    remote.merge(&found, trust);
+                }
+            }
+        }
+        remote.limit_to(trust.parent());
+        remote
+    }
+
+    /// Writes the context of `cx`, replacing what the carrier has. Without a valid span context
+    /// and without baggage it touches nothing.
+    pub fn inject<C: CarrierMut>(&self, cx: &Context, carrier: &mut C) {
+        for format in &self.0.formats {
+            match format {
+                Format::TraceContext => trace_context::inject(cx, self.0.random_trace_id, carrier),
+                Format::Baggage => baggage::inject(cx, carrier),
+                Format::Other(other) => other.inject_context(cx, &mut AsInjector(carrier)),
+            }
+        }
+    }
+
+    /// Writes the context of `cx` unless the carrier has one already: a message keeps the
+    /// creation context that its author gave it. Tells whether it wrote.
+    pub fn inject_if_absent<C: CarrierMut>(&self, cx: &Context, carrier: &mut C) -> bool {
+        let present = carrier.field_names().any(|name| {
+            !Field::Baggage.is(name) && self.0.fields.iter().any(|f| f.eq_ignore_ascii_case(name))
+        });
+        if !present {
+            self.inject(cx, carrier);
+        }
+        !present
+    }
+}
+
+/// Whether injection from `cx` stands for a span, so that stale fields have to go.
+fn has_span(cx: &Context) -> bool {
+    cx.span().span_context().is_valid()
+}

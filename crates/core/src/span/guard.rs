@@ -1,0 +1,105 @@
+use super::attributes::{ENDING, ERROR_TYPE};
+use super::future::InSpan;
+use super::stream::StreamInSpan;
+use super::{Ending, shutdown};
+use futures_core::Stream;
+use opentelemetry::trace::{SpanContext, Status, TraceContextExt};
+use opentelemetry::{Context, KeyValue};
+
+/// A span that ends exactly once: by [`end`](Self::end), or as cancelled when the guard is
+/// dropped. Clones of its context do not keep the span from ending.
+#[derive(Debug)]
+#[must_use = "dropping the guard ends the span as cancelled"]
+pub struct SpanGuard {
+    context: Context,
+    recording: bool,
+}
+
+impl SpanGuard {
+    pub(crate) const fn recording(context: Context) -> Self {
+        Self {
+            context,
+            recording: true,
+        }
+    }
+
+    pub(crate) const fn not_recording(context: Context) -> Self {
+        Self {
+            context,
+            recording: false,
+        }
+    }
+
+    /// The context in which the span is current.
+    #[must_use]
+    pub const fn context(&self) -> &Context {
+        &self.context
+    }
+
+    /// The ids of the span.
+    #[must_use]
+    pub fn span_context(&self) -> SpanContext {
+        self.context.span().span_context().clone()
+    }
+
+    /// Whether attributes are worth building: the span is sampled and has not ended.
+    #[must_use]
+    pub const fn is_recording(&self) -> bool {
+        self.recording
+    }
+
+    /// Adds attributes, if the span records; the iterator is not touched otherwise.
+    pub fn set_attributes(&self, attributes: impl IntoIterator<Item = KeyValue>) {
+        if self.recording {
+            self.context.span().set_attributes(attributes);
+        }
+    }
+
+    /// Ends the span now.
+    pub fn end(mut self, ending: Ending) {
+        self.finish(ending);
+    }
+
+    /// Runs a future inside the span, which ends complete with the future, or cancelled when it
+    /// is dropped before.
+    pub fn run<F: Future>(self, future: F) -> InSpan<F> {
+        self.run_judged(future, |_| Ending::Complete)
+    }
+
+    /// Runs a future inside the span, which ends as `judge` says of the output.
+    pub fn run_judged<F: Future>(self, future: F, judge: fn(&F::Output) -> Ending) -> InSpan<F> {
+        InSpan::new(future, self, judge)
+    }
+
+    /// Runs a stream inside the span, which ends complete after the last item, or cancelled when
+    /// the stream is dropped before.
+    pub fn run_stream<S: Stream>(self, stream: S) -> StreamInSpan<S> {
+        StreamInSpan::new(stream, self)
+    }
+
+    fn finish(&mut self, ending: Ending) {
+        if !std::mem::take(&mut self.recording) {
+            return;
+        }
+        let span = self.context.span();
+        if ending != Ending::Complete {
+            span.set_attribute(KeyValue::new(ENDING, ending.as_str()));
+        }
+        if let Ending::Failed(error_type) = ending {
+            span.set_attribute(KeyValue::new(ERROR_TYPE, error_type));
+            span.set_status(Status::error(""));
+        }
+        span.end();
+    }
+}
+
+impl Drop for SpanGuard {
+    fn drop(&mut self) {
+        let ending = if shutdown::begun() {
+            Ending::Shutdown
+        } else {
+            Ending::Cancelled
+        };
+        self.finish(ending);
+    }
+}

@@ -1,0 +1,22 @@
+//! Spans that end exactly once, and futures and streams that run inside them.
+
+mod ending;
+mod future;
+mod guard;
+mod shutdown;
+mod stream;
+
+pub use ending::Ending;
+pub use future::InSpan;
+pub use guard::SpanGuard;
+pub use shutdown::begin_shutdown;
+pub use stream::StreamInSpan;
+
+/// Attributes that this library adds where the semantic conventions have none.
+pub mod attributes {
+    /// How the work of a span ended, where it did not complete: `failed`, `cancelled` or
+    /// `shutdown`.
+    pub const ENDING: &str = "dynamo_trace.ending";
+    /// The class of the failure: a status code or a type name, of low cardinality.
+    pub const ERROR_TYPE: &str = "error.type";
+}
