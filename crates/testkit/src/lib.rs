@@ -24,6 +24,7 @@
 //! # }
 //! ```
 
+pub mod conformance;
 pub mod receiver;
 pub mod span;
 pub mod tree;
