@@ -1,0 +1,11 @@
+//! The RPC semantic conventions (release candidate), as of version 1.42.
+
+pub use opentelemetry_semantic_conventions::attribute::{SERVER_ADDRESS, SERVER_PORT};
+
+/// Always `grpc`.
+pub const RPC_SYSTEM_NAME: &str = "rpc.system.name";
+/// `{package}.{Service}/{Method}`.
+pub const RPC_METHOD: &str = "rpc.method";
+/// The status by name: `OK`, `NOT_FOUND`. Later versions of the conventions call it
+/// `rpc.status_code`.
+pub const RPC_RESPONSE_STATUS_CODE: &str = "rpc.response.status_code";

@@ -1,0 +1,75 @@
+use super::{Semantics, Side, Trace};
+use dynamo_trace_core::{Instrumentation, Propagation, Trust};
+use opentelemetry::trace::{Tracer, TracerProvider};
+use std::marker::PhantomData;
+use tower_layer::Layer;
+
+/// Wraps services in [`Trace`].
+///
+/// By default it uses the global tracer provider and propagation, resolved on the first request,
+/// and trusts its callers.
+#[derive(Clone, Debug)]
+#[must_use]
+pub struct TraceLayer<D, M> {
+    pub(super) instrumentation: Instrumentation,
+    pub(super) trust: Trust,
+    pub(super) semantics: M,
+    side: PhantomData<D>,
+}
+
+impl<D: Side, M: Semantics> TraceLayer<D, M> {
+    /// A layer with the protocol's default semantics.
+    pub fn new() -> Self
+    where
+        M: Default,
+    {
+        Self::with_semantics(M::default())
+    }
+
+    /// A layer with these semantics.
+    pub fn with_semantics(semantics: M) -> Self {
+        let (name, version) = M::SCOPE;
+        Self {
+            instrumentation: Instrumentation::global(name, version),
+            trust: Trust::default(),
+            semantics,
+            side: PhantomData,
+        }
+    }
+
+    /// Takes the tracer from this provider.
+    pub fn with_tracer_provider<P>(mut self, provider: &P) -> Self
+    where
+        P: TracerProvider,
+        P::Tracer: Tracer<Span: Send + Sync> + Send + Sync + 'static,
+    {
+        self.instrumentation = self.instrumentation.with_tracer_provider(provider);
+        self
+    }
+
+    /// Takes this propagation.
+    pub fn with_propagation(mut self, propagation: Propagation) -> Self {
+        self.instrumentation = self.instrumentation.with_propagation(propagation);
+        self
+    }
+
+    /// Sets how far callers are trusted. Of use on the server side only.
+    pub fn with_trust(mut self, trust: Trust) -> Self {
+        self.trust = trust;
+        self
+    }
+}
+
+impl<D: Side, M: Semantics + Default> Default for TraceLayer<D, M> {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl<S, D: Side, M: Semantics> Layer<S> for TraceLayer<D, M> {
+    type Service = Trace<S, D, M>;
+
+    fn layer(&self, inner: S) -> Self::Service {
+        Trace::new(inner, self.clone())
+    }
+}

@@ -1,0 +1,39 @@
+//! The request/response engine: one service, one future, one body, for HTTP and gRPC, server and
+//! client.
+//!
+//! - `call`: a [`Side`] extracts the caller's context or takes the current one, and
+//!   [`Semantics`] name the span. On the client side the span's context goes into the headers.
+//!   The inner service's `call` and its future run with the span current.
+//! - response head: semantics tell whether the span ends with it or with the body.
+//! - response body: polled with the span current, to its last poll. It ends the span once: at
+//!   the end of the stream, at the trailers, at an error, or when it is dropped.
+
+mod body;
+mod future;
+mod layer;
+mod semantics;
+mod service;
+pub mod side;
+mod summary;
+
+pub use body::ResponseBody;
+pub use future::ResponseFuture;
+pub use layer::TraceLayer;
+pub use semantics::{Head, Semantics};
+pub use service::Trace;
+pub use side::Side;
+pub use summary::StreamSummary;
+
+use dynamo_trace_core::Ending;
+
+/// `error.type` for an error that is known by its Rust type alone.
+fn failed<E: ?Sized>() -> Ending {
+    let name = std::any::type_name::<E>();
+    // The name of a boxed error says nothing.
+    let name = if name.contains("dyn ") {
+        "_OTHER"
+    } else {
+        name
+    };
+    Ending::failed(name)
+}

@@ -1,0 +1,44 @@
+use super::StreamSummary;
+use dynamo_trace_core::{Ending, SpanGuard};
+use http::{HeaderMap, Request, Response};
+use opentelemetry::trace::{SpanBuilder, SpanKind};
+
+/// What a protocol's semantic conventions say of a span. Cheap to clone: a configuration behind
+/// an `Arc`, or nothing.
+pub trait Semantics: Clone + Send + Sync + 'static {
+    /// Name and version of the instrumentation scope.
+    const SCOPE: (&'static str, &'static str);
+
+    /// The span's name and the attributes that a sampler may look at. Kind and links are set by
+    /// the engine.
+    fn start<B>(&self, kind: &SpanKind, request: &Request<B>) -> SpanBuilder;
+
+    /// Adds what a sampler need not see; called only if the span records.
+    fn describe<B>(&self, kind: &SpanKind, request: &Request<B>, span: &SpanGuard);
+
+    /// Adds what the response head says, and tells what ends the span. Called only if the span
+    /// records.
+    fn on_head<B>(&self, kind: &SpanKind, response: &Response<B>, span: &SpanGuard) -> Head;
+
+    /// Adds what the trailers say, and tells the ending if they decide it. Called only if the
+    /// span records.
+    fn on_trailers(
+        &self,
+        kind: &SpanKind,
+        trailers: &HeaderMap,
+        span: &SpanGuard,
+    ) -> Option<Ending>;
+
+    /// Adds what was counted of the body; called only if the span records.
+    fn on_body_end(&self, kind: &SpanKind, summary: &StreamSummary, span: &SpanGuard);
+}
+
+/// What a response head means for the span.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Head {
+    /// The span ends now.
+    Ends(Ending),
+    /// The span ends with the body; in this way, if the body comes to its end and no trailers
+    /// say otherwise.
+    Streams(Ending),
+}

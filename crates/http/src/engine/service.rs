@@ -1,0 +1,73 @@
+use super::{ResponseBody, ResponseFuture, Semantics, Side, TraceLayer};
+use http::{Request, Response};
+use http_body::Body;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+use tower_service::Service;
+
+/// A service whose calls are spans. Made by [`TraceLayer`].
+#[derive(Clone, Debug)]
+pub struct Trace<S, D, M> {
+    inner: S,
+    layer: Arc<TraceLayer<D, M>>,
+}
+
+impl<S, D, M> Trace<S, D, M> {
+    pub(super) fn new(inner: S, layer: TraceLayer<D, M>) -> Self {
+        Self {
+            inner,
+            layer: Arc::new(layer),
+        }
+    }
+
+    /// The service inside.
+    pub const fn inner(&self) -> &S {
+        &self.inner
+    }
+
+    /// The service inside.
+    pub fn into_inner(self) -> S {
+        self.inner
+    }
+}
+
+impl<S, D, M, B, R> Service<Request<B>> for Trace<S, D, M>
+where
+    S: Service<Request<B>, Response = Response<R>>,
+    R: Body,
+    D: Side,
+    M: Semantics,
+{
+    type Response = Response<ResponseBody<R, M>>;
+    type Error = S::Error;
+    type Future = ResponseFuture<S::Future, M>;
+
+    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Self::Error>> {
+        self.inner.poll_ready(cx)
+    }
+
+    fn call(&mut self, mut request: Request<B>) -> Self::Future {
+        let TraceLayer {
+            instrumentation,
+            trust,
+            semantics,
+            ..
+        } = &*self.layer;
+        let propagation = instrumentation.propagation();
+        let (parent, link) = D::parent(propagation, trust, request.headers());
+        let mut builder = semantics.start(&D::KIND, &request).with_kind(D::KIND);
+        if let Some(link) = link {
+            builder.links.get_or_insert_default().push(link);
+        }
+        let span = instrumentation.start(builder, &parent);
+        if span.is_recording() {
+            semantics.describe(&D::KIND, &request, &span);
+        }
+        D::send(propagation, span.context(), request.headers_mut());
+        let inner = {
+            let _current = span.context().clone().attach();
+            self.inner.call(request)
+        };
+        ResponseFuture::new(inner, span, semantics.clone(), D::KIND)
+    }
+}
