@@ -6,8 +6,10 @@ use futures_core::Stream;
 use opentelemetry::trace::{SpanContext, Status, TraceContextExt};
 use opentelemetry::{Context, KeyValue};
 
-/// A span that ends exactly once: by [`end`](Self::end), or as cancelled when the guard is
-/// dropped. Clones of its context do not keep the span from ending.
+/// A span that ends exactly once: by [`end`](Self::end), or when the guard is dropped. A drop
+/// means that the span was cancelled; in a panic that it failed, and after
+/// [`begin_shutdown`](super::begin_shutdown) that the process went down. Clones of its context do
+/// not keep the span from ending.
 #[derive(Debug)]
 #[must_use = "dropping the guard ends the span as cancelled"]
 pub struct SpanGuard {
@@ -95,7 +97,9 @@ impl SpanGuard {
 
 impl Drop for SpanGuard {
     fn drop(&mut self) {
-        let ending = if shutdown::begun() {
+        let ending = if std::thread::panicking() {
+            Ending::failed("panic")
+        } else if shutdown::begun() {
             Ending::Shutdown
         } else {
             Ending::Cancelled
