@@ -26,6 +26,7 @@
 
 pub mod conformance;
 pub mod receiver;
+pub mod servers;
 pub mod span;
 pub mod tree;
 mod value;

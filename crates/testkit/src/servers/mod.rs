@@ -1,0 +1,79 @@
+//! Real servers for tests and demos, each started on a free loopback port and killed when its
+//! handle is dropped.
+
+mod etcd;
+mod nats;
+mod process;
+
+pub use etcd::EtcdServer;
+pub use nats::NatsServer;
+pub use process::Process;
+
+use std::io;
+use std::net::{Ipv4Addr, TcpListener};
+use std::path::PathBuf;
+use std::time::Duration;
+
+/// How long a server may take to answer.
+const READY_WITHIN: Duration = Duration::from_secs(30);
+
+/// A program that could not be started.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum ServerError {
+    /// The program is not installed.
+    #[error("`{program}` is not on PATH; install it: {install}")]
+    Missing {
+        /// The program that was looked for.
+        program: &'static str,
+        /// The command that installs it on Debian and Ubuntu.
+        install: &'static str,
+    },
+    /// The program ended, or did not answer in time.
+    #[error("`{program}` {what}; its last log lines:\n{log}")]
+    Failed {
+        /// The program.
+        program: String,
+        /// What it did.
+        what: String,
+        /// The end of its log.
+        log: String,
+    },
+    /// A port, file or process could not be had.
+    #[error(transparent)]
+    Io(#[from] io::Error),
+}
+
+/// Where a program is: on `PATH`, or where the system's packages put servers, which is not on
+/// everybody's `PATH`.
+#[must_use]
+pub fn find_program(name: &str) -> Option<PathBuf> {
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    std::env::split_paths(&path)
+        .chain(["/usr/sbin", "/usr/local/bin", "/opt/homebrew/bin"].map(PathBuf::from))
+        .map(|folder| folder.join(name))
+        .find(|file| file.is_file())
+}
+
+/// A port that was free a moment ago. Another process may take it before it is used: starters
+/// try again with another one.
+fn free_port() -> io::Result<u16> {
+    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?;
+    Ok(listener.local_addr()?.port())
+}
+
+/// Tries a start on several ports, in case somebody else takes one.
+async fn on_free_port<S, F>(start: impl Fn(u16) -> F) -> Result<S, ServerError>
+where
+    F: Future<Output = Result<S, ServerError>>,
+{
+    let mut tries = 0;
+    loop {
+        tries += 1;
+        match start(free_port()?).await {
+            Err(ServerError::Failed { log, .. })
+                if tries < 3 && log.contains("address already in use") => {}
+            done => return done,
+        }
+    }
+}

@@ -1,0 +1,120 @@
+use super::{READY_WITHIN, ServerError};
+use std::fs::File;
+use std::io;
+use std::path::PathBuf;
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+/// A child process whose output goes to a log file; killed when dropped.
+#[derive(Debug)]
+pub struct Process {
+    name: String,
+    child: Child,
+    log: PathBuf,
+}
+
+impl Process {
+    /// Starts `command` with both outputs in `log`, which is overwritten. Standard input stays
+    /// as the command has it.
+    ///
+    /// # Errors
+    ///
+    /// If the log cannot be written or the process cannot be started.
+    pub fn spawn(name: &str, command: &mut Command, log: PathBuf) -> io::Result<Self> {
+        let output = File::create(&log)?;
+        let child = command
+            .stdout(Stdio::from(output.try_clone()?))
+            .stderr(Stdio::from(output))
+            .spawn()?;
+        Ok(Self {
+            name: name.to_owned(),
+            child,
+            log,
+        })
+    }
+
+    /// The name it was given.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// The process id.
+    #[must_use]
+    pub fn id(&self) -> u32 {
+        self.child.id()
+    }
+
+    /// What it has written.
+    #[must_use]
+    pub fn log(&self) -> String {
+        let bytes = std::fs::read(&self.log).unwrap_or_default();
+        String::from_utf8_lossy(&bytes).into_owned()
+    }
+
+    /// The last `lines` lines of what it has written.
+    #[must_use]
+    pub fn log_tail(&self, lines: usize) -> String {
+        let log = self.log();
+        let all: Vec<_> = log.lines().collect();
+        let tail = all.get(all.len().saturating_sub(lines)..);
+        tail.unwrap_or_default().join("\n")
+    }
+
+    /// How it ended, if it did.
+    pub fn ended(&mut self) -> Option<String> {
+        let status = self.child.try_wait();
+        match status {
+            Ok(None) => None,
+            Ok(Some(status)) => Some(format!("ended with {status}")),
+            Err(error) => Some(format!("cannot be waited for: {error}")),
+        }
+    }
+
+    /// Kills it at once, as a crash would.
+    pub fn kill(&mut self) {
+        // Both fail only if it has ended already.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+
+    /// An error that shows the end of the log.
+    #[must_use]
+    pub fn failure(&self, what: impl Into<String>) -> ServerError {
+        ServerError::Failed {
+            program: self.name.clone(),
+            what: what.into(),
+            log: self.log_tail(20),
+        }
+    }
+
+    /// Waits until `ready` gives a value, while the process lives.
+    ///
+    /// # Errors
+    ///
+    /// [`ServerError::Failed`] when it ends first, or after 30 seconds.
+    pub async fn until<T, F>(&mut self, mut ready: impl FnMut() -> F) -> Result<T, ServerError>
+    where
+        F: Future<Output = Option<T>>,
+    {
+        let deadline = Instant::now() + READY_WITHIN;
+        loop {
+            if let Some(value) = ready().await {
+                return Ok(value);
+            }
+            if let Some(how) = self.ended() {
+                return Err(self.failure(how));
+            }
+            if Instant::now() > deadline {
+                return Err(self.failure(format!("was not ready within {READY_WITHIN:?}")));
+            }
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    }
+}
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        self.kill();
+    }
+}
