@@ -1,0 +1,152 @@
+//! What the environment says is obeyed, or refused by name.
+
+use std::collections::HashMap;
+
+use crate::support::{child, record, succeed, variable};
+use dynamo_trace_core::Propagation;
+use dynamo_trace_sdk::Telemetry;
+use dynamo_trace_testkit::Receiver;
+use opentelemetry::trace::{TraceContextExt, Tracer};
+use opentelemetry::{Context, global};
+
+#[test]
+fn bad_configuration_is_refused_by_name() {
+    for (variable, value, expected) in [
+        (
+            "OTEL_EXPORTER_OTLP_PROTOCOL",
+            "carrier-pigeon",
+            "allowed: `grpc`, `http/protobuf`",
+        ),
+        (
+            "OTEL_EXPORTER_OTLP_ENDPOINT",
+            "localhost:4317",
+            "must be a URL like http://localhost:4318",
+        ),
+        ("OTEL_TRACES_EXPORTER", "console", "allowed: `otlp`, `none`"),
+        (
+            "OTEL_TRACES_SAMPLER_ARG",
+            "2",
+            "must be a ratio from 0 to 1, like 0.25",
+        ),
+        (
+            "OTEL_RESOURCE_ATTRIBUTES",
+            "a",
+            "member 1 is not `key=value`, percent-encoded",
+        ),
+        (
+            "OTEL_BSP_MAX_QUEUE_SIZE",
+            "many",
+            "must be a whole number from 1 on",
+        ),
+        ("DYNAMO_TRACE_LOG_FORMAT", "xml", "allowed: `text`, `json`"),
+    ] {
+        let stderr = succeed(
+            child("start/refused")
+                .env("OTEL_TRACES_SAMPLER", "traceidratio")
+                .env(variable, value),
+        );
+        assert_eq!(stderr, format!("{variable} is `{value}`: {expected}\n"));
+    }
+}
+
+#[tokio::test]
+async fn a_disabled_sdk_passes_context_through() {
+    let receiver = Receiver::start().await.unwrap();
+    let stderr = succeed(
+        child("start/disabled")
+            .env("OTEL_SDK_DISABLED", "True")
+            .env("OTEL_EXPORTER_OTLP_PROTOCOL", "nonsense")
+            .env("OTEL_EXPORTER_OTLP_ENDPOINT", receiver.endpoint()),
+    );
+    assert!(
+        stderr.contains("INFO processes::start: logs work"),
+        "{stderr}"
+    );
+    assert!(receiver.spans().is_empty());
+}
+
+#[test]
+fn a_root_has_the_random_flag() {
+    succeed(child("start/root").env("OTEL_TRACES_EXPORTER", "none"));
+    succeed(
+        child("start/root")
+            .env("OTEL_TRACES_EXPORTER", "none")
+            .env("OTEL_TRACES_SAMPLER", "ALWAYS_OFF"),
+    );
+}
+
+/// The SDK alone would warn about the case of the sampler's name.
+#[test]
+fn what_is_understood_is_not_warned_about() {
+    let run = |sampler, propagators| {
+        succeed(
+            child("start/nothing")
+                .env("OTEL_TRACES_EXPORTER", "none")
+                .env("OTEL_TRACES_SAMPLER", sampler)
+                .env("OTEL_PROPAGATORS", propagators),
+        )
+    };
+    assert_eq!(run("ALWAYS_ON", "tracecontext,baggage"), "");
+    let stderr = run("", "tracecontext,baggage,b3");
+    assert!(
+        stderr.contains("WARN") && stderr.contains("OTEL_PROPAGATORS"),
+        "{stderr}"
+    );
+}
+
+const INCOMING: &str = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-03";
+
+fn carrier(context: &Context) -> HashMap<String, String> {
+    let mut carrier = HashMap::new();
+    global::get_text_map_propagator(|propagator| propagator.inject_context(context, &mut carrier));
+    carrier
+}
+
+pub(crate) fn child_main(scenario: &str) {
+    match scenario {
+        "refused" => eprintln!("{}", dynamo_trace_sdk::init("start").unwrap_err()),
+        "disabled" => {
+            let telemetry = dynamo_trace_sdk::init("start").unwrap();
+            assert!(telemetry.tracer_provider().is_none());
+            tracing::info!("logs work");
+            record(3);
+            let incoming = HashMap::from([("traceparent".to_owned(), INCOMING.to_owned())]);
+            let context =
+                global::get_text_map_propagator(|propagator| propagator.extract(&incoming));
+            let context =
+                context.with_span(global::tracer("test").start_with_context("none", &context));
+            assert_eq!(carrier(&context), incoming);
+            telemetry.shutdown().unwrap();
+        }
+        "root" => {
+            let _telemetry = dynamo_trace_sdk::init("start").unwrap();
+            let context = Context::new().with_span(global::tracer("test").start("root"));
+            let trace_id = context.span().span_context().trace_id();
+            assert!(dynamo_trace_sdk::RootIds::made_here(trace_id));
+            let flags = if variable("OTEL_TRACES_SAMPLER").is_empty() {
+                "-03"
+            } else {
+                "-02"
+            };
+            let traceparent = &carrier(&context)["traceparent"];
+            assert!(traceparent.ends_with(flags), "{traceparent}");
+            // The adapters use the same.
+            let mut ours = HashMap::new();
+            Propagation::global().inject(&context, &mut ours);
+            assert_eq!(ours, carrier(&context));
+        }
+        "nothing" => {
+            tracing_subscriber::fmt()
+                .with_ansi(false)
+                .with_writer(std::io::stderr)
+                .init();
+            Telemetry::builder("start")
+                .without_logs()
+                .init()
+                .unwrap()
+                .shutdown()
+                .unwrap();
+        }
+        scenario => panic!("{scenario}"),
+    }
+}
