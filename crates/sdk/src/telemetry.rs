@@ -159,3 +159,14 @@ fn settle(export: &Export, run: impl FnOnce() -> OTelSdkResult) -> Result<(), Sh
         (Err(error), _) => Err(ShutdownError::Processor(error)),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_guard_can_be_shared() {
+        fn shared<T: Send + Sync + 'static>() {}
+        shared::<Telemetry>();
+    }
+}

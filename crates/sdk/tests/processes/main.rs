@@ -12,6 +12,8 @@ mod logs;
 mod outage;
 mod start;
 mod support;
+#[cfg(feature = "tls")]
+mod tls;
 
 /// What a child runs.
 #[test]
