@@ -30,6 +30,7 @@ pub mod servers;
 pub mod span;
 pub mod tree;
 mod value;
+pub mod vectors;
 
 #[doc(inline)]
 pub use self::{
