@@ -154,17 +154,16 @@ fn start_linked(
     remote: Remote,
     ambient: &Context,
 ) -> SpanGuard {
-    let link_only = remote.is_link_only();
-    let sender = remote.attach_to(ambient);
-    if link_only {
-        return instrumentation.start(builder, &sender);
-    }
-    let apart = sender.with_remote_span_context(opentelemetry::trace::SpanContext::NONE);
+    let sender = remote.span_context().cloned();
+    let passes = !remote.is_link_only();
+    // The parent must have no span at all: an invalid one counts as unsampled to the SDK.
+    let apart = remote.attach_baggage_to(ambient);
     let guard = instrumentation.start(builder, &apart);
-    if guard.context().span().span_context().is_valid() {
-        guard
-    } else {
-        SpanGuard::not_recording(sender)
+    match sender {
+        Some(sender) if passes && !guard.context().span().span_context().is_valid() => {
+            SpanGuard::not_recording(apart.with_remote_span_context(sender))
+        }
+        _ => guard,
     }
 }
 
