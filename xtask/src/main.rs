@@ -1,2 +1,78 @@
-//! Under construction.
-fn main() {}
+//! The project's tasks: `cargo xtask demo | test | lint | check`.
+//!
+//! It has no dependencies, so that it compiles in a second, and before `protoc` is there.
+
+mod cargo;
+mod tools;
+
+use std::process::ExitCode;
+
+const USAGE: &str = "\
+usage: cargo xtask <task> [options]
+
+  demo    start a mini inference stack, send requests, show and check their traces
+            --requests N      how many requests (1)
+            --concurrency C   how many at the same time (1)
+            --keep            stay up until Ctrl-C, for requests of one's own
+            --json            print one line of JSON
+            --otlp URL        export to this OTLP/gRPC endpoint as well
+  test    run all tests; options go to `cargo test`
+  lint    formatting, clippy, documentation, dependencies
+  check   lint and test: what CI runs
+";
+
+fn main() -> ExitCode {
+    let mut arguments = std::env::args().skip(1);
+    let task = arguments.next().unwrap_or_default();
+    let options: Vec<String> = arguments.collect();
+    let done = match task.as_str() {
+        "demo" => demo(&options),
+        "test" => test(&options),
+        "lint" => lint(),
+        "check" => lint().and_then(|()| test(&options)),
+        _ => Err(USAGE.to_owned()),
+    };
+    match done {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(message) => {
+            eprintln!("{message}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn demo(options: &[String]) -> Result<(), String> {
+    tools::ensure()?;
+    cargo::run(&["build", "--quiet", "--package", "demo"])?;
+    cargo::become_sibling("demo", options)
+}
+
+fn test(options: &[String]) -> Result<(), String> {
+    tools::ensure()?;
+    let mut arguments = vec!["test", "--workspace", "--all-features"];
+    arguments.extend(options.iter().map(String::as_str));
+    cargo::run(&arguments)
+}
+
+fn lint() -> Result<(), String> {
+    tools::ensure()?;
+    cargo::run(&["fmt", "--all", "--check"])?;
+    cargo::run(&[
+        "clippy",
+        "--workspace",
+        "--all-targets",
+        "--all-features",
+        "--",
+        "--deny",
+        "warnings",
+    ])?;
+    cargo::run_with(
+        &["doc", "--workspace", "--all-features", "--no-deps"],
+        &[("RUSTDOCFLAGS", "--deny warnings")],
+    )?;
+    if tools::on_path("cargo-deny").is_none() {
+        eprintln!("cargo-deny is not installed: licences and sources are not checked");
+        return Ok(());
+    }
+    cargo::run(&["deny", "check", "licenses", "bans", "sources"])
+}
