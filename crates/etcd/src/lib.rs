@@ -1,1 +1,86 @@
-//! Under construction.
+//! An etcd client that carries trace context: every RPC is a span, and every change comes with
+//! its cause.
+//!
+//! [`Client`] stands where [`etcd_client::Client`] stood. What it puts has the current trace
+//! context beside the value; what [`Client::watch`] receives is a [`Received`], which starts the
+//! span of the work only when that work begins.
+//!
+//! | call | span | starts | ends |
+//! |---|---|---|---|
+//! | any RPC | CLIENT `{method}`: `Put`, `Range`, `DeleteRange`, `Txn`, `LeaseGrant`, .. | sent | the status is in |
+//! | `Watch`, `LeaseKeepAlive`, `Observe` | CLIENT `{method}` | sent | the response head is in |
+//! | [`process`](Received::process), a change | CONSUMER `process change` | `process` | the work is done |
+//!
+//! Spans have no keys and no values. A call to etcd is one span, also where a put becomes a
+//! transaction.
+//!
+//! ```no_run
+//! use dynamo_trace_etcd::Client;
+//! use dynamo_trace_etcd::etcd_client::WatchOptions;
+//!
+//! # async fn example() -> Result<(), dynamo_trace_etcd::Error> {
+//! let etcd = Client::connect(["localhost:2379"], None).await?;
+//! etcd.put("instances/1", "ready", None).await?;
+//!
+//! let options = WatchOptions::new().with_prefix();
+//! let mut changes = etcd.watch("instances/", Some(options)).await?;
+//! while let Some(change) = changes.next().await {
+//!     change?
+//!         .process(|event| async move {
+//!             // Here the context is current: what this sends continues the trace.
+//!             println!("revision {:?}", event.kv().map(|kv| kv.mod_revision()));
+//!         })
+//!         .await;
+//! }
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! # On the wire
+//!
+//! Every RPC has the metadata `traceparent`, `tracestate` and `baggage` (W3C Trace Context
+//! Level 2, W3C Baggage), so that an etcd that traces its own work joins the trace.
+//!
+//! # In the store
+//!
+//! Values stay as they are, byte for byte. Beside the key `K` that is put rests a *companion*,
+//! the key `__dynamo_trace/K`:
+//!
+//! - It is written in the same transaction, so it has the same revision, and with the same
+//!   lease, so it vanishes with the key. Deleting the key, or a range of keys, deletes it.
+//! - Its value is a [`ContextBlock`](dynamo_trace_core::ContextBlock), version 1, with the entries
+//!   `traceparent`, `tracestate` if there is one, and `t`: the time, in milliseconds since the
+//!   Unix epoch, as decimal digits. About 80 bytes without a tracestate, at most 16,384. No
+//!   baggage, and no field of other propagation formats.
+//! - A reader believes it only if its revision is that of the value: whoever overwrites a value
+//!   without a companion need not know of the old one.
+//! - A put without a span to carry writes none. One that keeps the lease of its key
+//!   ([`with_ignore_lease`](etcd_client::PutOptions::with_ignore_lease)) writes one only where
+//!   there is one already.
+//!
+//! Where etcd refuses the transaction with `PERMISSION_DENIED` or `INVALID_ARGUMENT`, the call
+//! is made once more as it is: a client may do without the right to write companions, and a value
+//! may be as large as etcd allows. A transaction that companions would bring above 128
+//! operations, etcd's default, goes without. [`Client::companions_left_out`] counts both. A user
+//! that may read and write `K*` needs `readwrite` on `__dynamo_trace/K*` for companions.
+//!
+//! What is not covered: a range that is read and covers the companion prefix has the companions
+//! in it. Keys that etcd writes by itself (locks, elections) have none. Who deleted a key is not
+//! known to its watchers.
+
+pub mod attributes;
+mod carrier;
+mod channel;
+mod client;
+mod companion;
+mod semantics;
+mod watch;
+
+pub use client::{Client, ClientBuilder};
+pub use dynamo_trace_core::received::RelationRule;
+pub use dynamo_trace_core::{Propagation, Received, Relation, Trust};
+pub use etcd_client::{self, Error};
+pub use watch::Watcher;
+
+/// The instrumentation scope.
+const SCOPE: (&str, &str) = (env!("CARGO_PKG_NAME"), env!("CARGO_PKG_VERSION"));

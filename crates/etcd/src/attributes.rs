@@ -1,0 +1,17 @@
+//! The database semantic conventions (stable), and the messaging ones for changes.
+
+pub use opentelemetry_semantic_conventions::attribute::{
+    DB_OPERATION_BATCH_SIZE, DB_OPERATION_NAME, DB_RESPONSE_STATUS_CODE, DB_SYSTEM_NAME,
+    MESSAGING_DESTINATION_NAME, MESSAGING_OPERATION_NAME, MESSAGING_OPERATION_TYPE,
+    MESSAGING_SYSTEM, SERVER_ADDRESS, SERVER_PORT,
+};
+
+/// The value of [`DB_SYSTEM_NAME`] and [`MESSAGING_SYSTEM`]: the lowercase name of the product,
+/// as the conventions ask of systems that they do not list.
+pub const ETCD: &str = "etcd";
+/// The port that needs no [`SERVER_PORT`].
+pub const DEFAULT_PORT: u16 = 2379;
+/// What a change did to its key: `put` or `delete`.
+pub const CHANGE_TYPE: &str = "dynamo_trace.etcd.change.type";
+/// The revision of the store that a change made.
+pub const CHANGE_REVISION: &str = "dynamo_trace.etcd.change.revision";

@@ -1,0 +1,153 @@
+use super::{Client, Shared};
+use crate::SCOPE;
+use crate::channel::Traced;
+use crate::companion::{Companions, Prefix};
+use crate::semantics::Etcd;
+use dynamo_trace_core::received::RelationRule;
+use dynamo_trace_core::{Instrumentation, Propagation, Trust};
+use dynamo_trace_http::engine::TraceLayer;
+use etcd_client::{Channel, ConnectOptions, Error};
+use opentelemetry::trace::{Tracer, TracerProvider};
+use std::sync::Arc;
+
+/// How a [`Client`] traces. Made by [`Client::builder`].
+///
+/// ```no_run
+/// use dynamo_trace_etcd::{Client, Trust};
+///
+/// # async fn example() -> Result<(), dynamo_trace_etcd::Error> {
+/// let etcd = Client::builder()
+///     .with_trust(Trust::linked())
+///     .companion_prefix("traces/")
+///     .connect(["a:2379", "b:2379", "c:2379"], None)
+///     .await?;
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Debug)]
+#[must_use]
+pub struct ClientBuilder {
+    semantics: Etcd,
+    layer: TraceLayer<dynamo_trace_http::Client, Etcd>,
+    instrumentation: Instrumentation,
+    trust: Trust,
+    relation: RelationRule,
+    prefix: Option<Prefix>,
+}
+
+impl ClientBuilder {
+    pub(super) fn new() -> Self {
+        let semantics = Etcd::default();
+        let (name, version) = SCOPE;
+        Self {
+            layer: TraceLayer::with_semantics(semantics.clone()),
+            semantics,
+            instrumentation: Instrumentation::global(name, version),
+            trust: Trust::default(),
+            relation: RelationRule::default(),
+            prefix: Prefix::new(Prefix::DEFAULT.into()),
+        }
+    }
+
+    /// Takes the tracer from this provider, not from the global one.
+    pub fn with_tracer_provider<P>(mut self, provider: &P) -> Self
+    where
+        P: TracerProvider,
+        P::Tracer: Tracer<Span: Send + Sync> + Send + Sync + 'static,
+    {
+        self.layer = self.layer.with_tracer_provider(provider);
+        self.instrumentation = self.instrumentation.with_tracer_provider(provider);
+        self
+    }
+
+    /// Takes this propagation, not the global one.
+    pub fn with_propagation(mut self, propagation: Propagation) -> Self {
+        self.layer = self.layer.with_propagation(propagation.clone());
+        self.instrumentation = self.instrumentation.with_propagation(propagation);
+        self
+    }
+
+    /// Sets how far watches trust those who write to the store. The default continues their
+    /// traces. See also [`Watcher::with_trust`](crate::Watcher::with_trust).
+    pub fn with_trust(mut self, trust: Trust) -> Self {
+        self.trust = trust;
+        self
+    }
+
+    /// Sets how the span that processes a change relates to the span that wrote it. The default
+    /// continues the writer's trace within
+    /// [`RelationRule::DEFAULT_MAX_AGE`].
+    pub const fn with_relation(mut self, relation: RelationRule) -> Self {
+        self.relation = relation;
+        self
+    }
+
+    /// Puts companions under this prefix; [`Client::DEFAULT_COMPANION_PREFIX`] if not said
+    /// otherwise. Writers and readers have to agree on it. No key of the user's may be under it;
+    /// an empty prefix therefore means [`without_companions`](Self::without_companions).
+    pub fn companion_prefix(mut self, prefix: impl Into<Vec<u8>>) -> Self {
+        self.prefix = Prefix::new(prefix.into());
+        self
+    }
+
+    /// Writes no companions and reads none: every call goes to etcd as it is, and watches yield
+    /// changes without a context.
+    pub fn without_companions(mut self) -> Self {
+        self.prefix = None;
+        self
+    }
+
+    /// Connects to the servers at `endpoints`, balancing between them, with etcd-client's own
+    /// options: user, TLS, timeouts, keep-alive.
+    ///
+    /// As with etcd-client, a connection is made on the first call; with a user, that is the
+    /// authentication in here.
+    ///
+    /// # Errors
+    ///
+    /// What [`etcd_client::Client::connect`] returns: an endpoint that is no URI, options that do
+    /// not go with it, a failed authentication.
+    pub async fn connect<E: AsRef<str>, S: AsRef<[E]>>(
+        self,
+        endpoints: S,
+        options: Option<ConnectOptions>,
+    ) -> Result<Client, Error> {
+        self.semantics
+            .set_endpoints(endpoints.as_ref().iter().map(AsRef::as_ref));
+        let (traced, shared) = self.build();
+        let inner =
+            etcd_client::Client::connect_with_balanced_channel(endpoints, options, traced).await?;
+        Ok(Client { inner, shared })
+    }
+
+    /// Goes over this channel, for connections that [`connect`](Self::connect) cannot make. Of
+    /// the options the channel's own (timeouts, TLS, keep-alive) have no effect.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::GRpcStatus`] if the options have a user and its authentication fails.
+    pub async fn connect_channel(
+        self,
+        channel: Channel,
+        options: Option<ConnectOptions>,
+    ) -> Result<Client, Error> {
+        let (traced, shared) = self.build();
+        let inner = etcd_client::Client::from_channel(traced.around(channel), options).await?;
+        Ok(Client { inner, shared })
+    }
+
+    fn build(self) -> (Traced, Arc<Shared>) {
+        let companions = Arc::new(Companions::new(self.instrumentation.clone(), self.prefix));
+        let shared = Shared {
+            instrumentation: self.instrumentation,
+            trust: self.trust,
+            relation: self.relation,
+            companions: Arc::clone(&companions),
+        };
+        let traced = Traced {
+            layer: self.layer,
+            companions,
+        };
+        (traced, Arc::new(shared))
+    }
+}

@@ -1,0 +1,210 @@
+//! The client: etcd-client's, on a channel that is traced.
+
+mod builder;
+
+pub use builder::ClientBuilder;
+
+use crate::companion::{Companions, Prefix};
+use crate::watch::Watcher;
+use dynamo_trace_core::received::RelationRule;
+use dynamo_trace_core::{Instrumentation, Trust};
+use etcd_client::{
+    ConnectOptions, DeleteOptions, DeleteResponse, Error, GetOptions, GetResponse,
+    LeaseGrantOptions, LeaseGrantResponse, LeaseKeepAliveStream, LeaseKeeper, LeaseRevokeResponse,
+    PutOptions, PutResponse, Txn, TxnResponse, WatchOptions,
+};
+use std::fmt;
+use std::ops::Deref;
+use std::sync::Arc;
+
+/// An etcd client whose calls are spans and whose puts carry their context.
+///
+/// It is [`etcd_client::Client`], connected through a traced channel: the clients that
+/// [`kv_client`](etcd_client::Client::kv_client),
+/// [`lease_client`](etcd_client::Client::lease_client) and their like hand out are traced as
+/// well, and so is [`into_inner`](Self::into_inner), for code that wants the original type.
+/// Only [`watch`](Self::watch) differs. See the [crate](crate) documentation for spans and what
+/// is written.
+///
+/// Cheap to clone; its methods take `&self`.
+///
+/// # Errors
+///
+/// All methods return what etcd-client's return. Tracing adds no errors and hides none.
+///
+/// # Cancel safety
+///
+/// A call that is dropped ends its span as cancelled. As with etcd-client, it may have been
+/// carried out all the same; key and companion are always written together or not at all.
+#[derive(Clone)]
+pub struct Client {
+    inner: etcd_client::Client,
+    shared: Arc<Shared>,
+}
+
+/// What a client's watches need.
+#[derive(Debug)]
+pub(crate) struct Shared {
+    pub(crate) instrumentation: Instrumentation,
+    pub(crate) trust: Trust,
+    pub(crate) relation: RelationRule,
+    pub(crate) companions: Arc<Companions>,
+}
+
+impl Client {
+    /// The prefix of companion keys, if not said otherwise.
+    pub const DEFAULT_COMPANION_PREFIX: &str = Prefix::DEFAULT;
+
+    /// Connects to the servers at `endpoints`, with the defaults of [`builder`](Self::builder).
+    ///
+    /// # Errors
+    ///
+    /// As [`ClientBuilder::connect`].
+    pub async fn connect<E: AsRef<str>, S: AsRef<[E]>>(
+        endpoints: S,
+        options: Option<ConnectOptions>,
+    ) -> Result<Self, Error> {
+        Self::builder().connect(endpoints, options).await
+    }
+
+    /// The global tracer provider and propagation, trusted writers, companions under
+    /// [`DEFAULT_COMPANION_PREFIX`](Self::DEFAULT_COMPANION_PREFIX).
+    pub fn builder() -> ClientBuilder {
+        ClientBuilder::new()
+    }
+
+    /// Puts a key: `Put`.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::GRpcStatus`] as etcd answers, and [`Error::TransportError`].
+    pub async fn put(
+        &self,
+        key: impl Into<Vec<u8>>,
+        value: impl Into<Vec<u8>>,
+        options: Option<PutOptions>,
+    ) -> Result<PutResponse, Error> {
+        self.inner.kv_client().put(key, value, options).await
+    }
+
+    /// Gets a key or a range of keys: `Range`. A range that covers the companion prefix has the
+    /// companions too.
+    ///
+    /// # Errors
+    ///
+    /// As [`put`](Self::put).
+    pub async fn get(
+        &self,
+        key: impl Into<Vec<u8>>,
+        options: Option<GetOptions>,
+    ) -> Result<GetResponse, Error> {
+        self.inner.kv_client().get(key, options).await
+    }
+
+    /// Deletes a key or a range of keys: `DeleteRange`. Their companions go with them and are
+    /// not counted.
+    ///
+    /// # Errors
+    ///
+    /// As [`put`](Self::put).
+    pub async fn delete(
+        &self,
+        key: impl Into<Vec<u8>>,
+        options: Option<DeleteOptions>,
+    ) -> Result<DeleteResponse, Error> {
+        self.inner.kv_client().delete(key, options).await
+    }
+
+    /// Runs a transaction: `Txn`. The companions of both branches and of nested transactions
+    /// are in it; their responses are not in what it returns.
+    ///
+    /// # Errors
+    ///
+    /// As [`put`](Self::put).
+    pub async fn txn(&self, txn: Txn) -> Result<TxnResponse, Error> {
+        self.inner.kv_client().txn(txn).await
+    }
+
+    /// Watches a key, or a range of keys by the options: `Watch`, a span of the creation alone.
+    /// Completes when the server has created the watch: no change from then on is missed.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::WatchError`] if the server refuses the watch, with its reason; else as
+    /// [`put`](Self::put).
+    ///
+    /// # Cancel safety
+    ///
+    /// Dropping it drops the watch.
+    pub async fn watch(
+        &self,
+        key: impl Into<Vec<u8>>,
+        options: Option<WatchOptions>,
+    ) -> Result<Watcher, Error> {
+        let stream = self.inner.watch_client().watch(key, options).await?;
+        Watcher::create(stream, self.inner.kv_client(), &self.shared).await
+    }
+
+    /// Creates a lease of `ttl` seconds: `LeaseGrant`.
+    ///
+    /// # Errors
+    ///
+    /// As [`put`](Self::put).
+    pub async fn lease_grant(
+        &self,
+        ttl: i64,
+        options: Option<LeaseGrantOptions>,
+    ) -> Result<LeaseGrantResponse, Error> {
+        self.inner.lease_client().grant(ttl, options).await
+    }
+
+    /// Revokes a lease; its keys and their companions are deleted: `LeaseRevoke`.
+    ///
+    /// # Errors
+    ///
+    /// As [`put`](Self::put).
+    pub async fn lease_revoke(&self, id: i64) -> Result<LeaseRevokeResponse, Error> {
+        self.inner.lease_client().revoke(id).await
+    }
+
+    /// Opens a stream that keeps a lease alive: `LeaseKeepAlive`, a span of the opening alone.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::LeaseKeepAliveError`] if there is no such lease; else as [`put`](Self::put).
+    pub async fn lease_keep_alive(
+        &self,
+        id: i64,
+    ) -> Result<(LeaseKeeper, LeaseKeepAliveStream), Error> {
+        self.inner.lease_client().keep_alive(id).await
+    }
+
+    /// How many writes of this client and its clones went without companions, since the server
+    /// refused them or the transaction was too long.
+    #[must_use]
+    pub fn companions_left_out(&self) -> u64 {
+        self.shared.companions.left_out()
+    }
+
+    /// etcd-client's own type, still traced and still writing companions.
+    #[must_use]
+    pub fn into_inner(self) -> etcd_client::Client {
+        self.inner
+    }
+}
+
+impl Deref for Client {
+    type Target = etcd_client::Client;
+
+    fn deref(&self) -> &etcd_client::Client {
+        &self.inner
+    }
+}
+
+impl fmt::Debug for Client {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Client")
+            .field("shared", &self.shared)
+            .finish_non_exhaustive()
+    }
+}

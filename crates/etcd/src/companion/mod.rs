@@ -1,0 +1,108 @@
+//! Companions: the context of a put, beside the value.
+//!
+//! - `call` of a `Put`, `DeleteRange` or `Txn`: the message is read; every put gets the put of
+//!   its companion, every deletion that of the companions ([`rewrite`]). The result is sent as
+//!   one `Txn`.
+//! - response: the companions' parts are taken out ([`restore`]).
+//! - refused: the call is made once more as it came, without companions.
+
+mod keys;
+mod restore;
+mod rewrite;
+mod service;
+mod unary;
+mod wire;
+mod write;
+
+pub(crate) use keys::Prefix;
+pub(crate) use service::WithCompanions;
+
+use crate::attributes::DB_OPERATION_BATCH_SIZE;
+use crate::carrier;
+use bytes::Bytes;
+use dynamo_trace_core::Instrumentation;
+use opentelemetry::trace::TraceContextExt;
+use opentelemetry::{Context, KeyValue};
+use rewrite::Rewriter;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::SystemTime;
+use wire::TxnRequest;
+use write::{Rpc, Write};
+
+/// What one client does about companions.
+#[derive(Debug)]
+pub(crate) struct Companions {
+    instrumentation: Instrumentation,
+    prefix: Option<Prefix>,
+    left_out: AtomicU64,
+}
+
+impl Companions {
+    /// None are written or read without a prefix.
+    pub(crate) const fn new(instrumentation: Instrumentation, prefix: Option<Prefix>) -> Self {
+        Self {
+            instrumentation,
+            prefix,
+            left_out: AtomicU64::new(0),
+        }
+    }
+
+    pub(crate) const fn prefix(&self) -> Option<&Prefix> {
+        self.prefix.as_ref()
+    }
+
+    /// How many writes went without companions that they should have had.
+    pub(crate) fn left_out(&self) -> u64 {
+        self.left_out.load(Ordering::Relaxed)
+    }
+
+    /// Whether the message of this RPC is worth reading.
+    fn concern(&self, rpc: Rpc) -> bool {
+        self.prefix.is_some() || rpc == Rpc::Txn && Context::current().span().is_recording()
+    }
+
+    /// The call with companions; `None` where it is to be made as it is.
+    fn accompany(&self, rpc: Rpc, request: Bytes) -> Option<Write> {
+        let txn = rpc.to_txn(request)?;
+        let cx = Context::current();
+        describe(&txn, &cx);
+        let companion = carrier::write(self.instrumentation.propagation(), &cx, SystemTime::now());
+        let rewriter = Rewriter {
+            prefix: self.prefix.as_ref()?,
+            companion: companion.as_ref(),
+        };
+        let rewritten = rewriter.txn(txn)?;
+        if !rewritten.branches.have_companions() {
+            return None;
+        }
+        if rewritten.is_too_long() {
+            self.leave_out("too many operations");
+            return None;
+        }
+        Some(Write {
+            rpc,
+            txn: rewritten.txn,
+            branches: rewritten.branches,
+        })
+    }
+
+    /// Counts, and tells of the first, second, fourth, eighth .. time.
+    fn leave_out(&self, why: &str) {
+        let times = self.left_out.fetch_add(1, Ordering::Relaxed) + 1;
+        if times.is_power_of_two() {
+            tracing::debug!(target: "dynamo_trace", times, "etcd companion left out: {why}");
+        }
+    }
+}
+
+/// The size of a batch: the most operations that the transaction can run.
+fn describe(txn: &TxnRequest, cx: &Context) {
+    let operations = txn.success.len().max(txn.failure.len());
+    if operations >= 2
+        && cx.span().is_recording()
+        && let Ok(size) = i64::try_from(operations)
+    {
+        cx.span()
+            .set_attribute(KeyValue::new(DB_OPERATION_BATCH_SIZE, size));
+    }
+}

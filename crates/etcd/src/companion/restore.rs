@@ -1,0 +1,77 @@
+//! From the response of a transaction with companions back to the user's response.
+
+use super::wire::{Headed, Op, ResponseOp, TxnResponse};
+use bytes::{Bytes, BytesMut};
+use prost::Message;
+
+/// Whose the operations of a transaction are.
+#[derive(Debug, Default)]
+pub(super) struct Branches {
+    pub(super) success: Vec<Part>,
+    pub(super) failure: Vec<Part>,
+}
+
+#[derive(Debug)]
+pub(super) enum Part {
+    Own,
+    Nested(Branches),
+    Companion,
+}
+
+impl Branches {
+    /// Whether there is a companion in any branch.
+    pub(super) fn have_companions(&self) -> bool {
+        let mut parts = self.success.iter().chain(&self.failure);
+        parts.any(|part| match part {
+            Part::Own => false,
+            Part::Nested(branches) => branches.have_companions(),
+            Part::Companion => true,
+        })
+    }
+
+    /// Takes the responses of companions out. `None` for what is not the response of this
+    /// transaction.
+    pub(super) fn txn(&self, response: Bytes) -> Option<Bytes> {
+        Some(self.strip(response)?.encode_to_vec().into())
+    }
+
+    /// The response to the one operation that the user sent by itself.
+    pub(super) fn single(&self, response: Bytes) -> Option<Bytes> {
+        let TxnResponse {
+            header, responses, ..
+        } = self.strip(response)?;
+        let (Op::Put(own) | Op::DeleteRange(own)) = responses.into_iter().next()?.op? else {
+            return None;
+        };
+        // In a transaction an operation's header has the revision only. Protobuf merges a field
+        // that comes twice, so the transaction's header fills in the rest.
+        let mut whole = BytesMut::from(own);
+        Headed { header }.encode(&mut whole).ok()?;
+        Some(whole.freeze())
+    }
+
+    fn strip(&self, response: Bytes) -> Option<TxnResponse> {
+        let mut response = TxnResponse::decode(response).ok()?;
+        let parts = if response.succeeded {
+            &self.success
+        } else {
+            &self.failure
+        };
+        if parts.len() != response.responses.len() {
+            return None;
+        }
+        let pairs = std::mem::take(&mut response.responses)
+            .into_iter()
+            .zip(parts);
+        for (ResponseOp { op }, part) in pairs {
+            let op = match (part, op?) {
+                (Part::Companion, _) => continue,
+                (Part::Nested(branches), Op::Txn(nested)) => Op::Txn(branches.txn(nested)?),
+                (Part::Nested(_), _) => return None,
+                (Part::Own, op) => op,
+            };
+            response.responses.push(ResponseOp { op: Some(op) });
+        }
+        Some(response)
+    }
+}

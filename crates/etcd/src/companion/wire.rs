@@ -1,0 +1,94 @@
+//! The parts of etcd's `KV` messages that companions need, field numbers as in `rpc.proto`.
+//!
+//! Everything else stays bytes: a message field has the encoding of a bytes field, so what is
+//! not looked into is passed on as it was.
+
+use bytes::Bytes;
+use prost::{Message, Oneof};
+
+#[derive(Clone, PartialEq, Message)]
+pub(super) struct PutRequest {
+    #[prost(bytes = "bytes", tag = "1")]
+    pub(super) key: Bytes,
+    #[prost(bytes = "bytes", tag = "2")]
+    pub(super) value: Bytes,
+    #[prost(int64, tag = "3")]
+    pub(super) lease: i64,
+    #[prost(bool, tag = "6")]
+    pub(super) ignore_lease: bool,
+}
+
+#[derive(Clone, PartialEq, Message)]
+pub(super) struct DeleteRangeRequest {
+    #[prost(bytes = "bytes", tag = "1")]
+    pub(super) key: Bytes,
+    #[prost(bytes = "bytes", tag = "2")]
+    pub(super) range_end: Bytes,
+}
+
+#[derive(Clone, PartialEq, Message)]
+pub(super) struct TxnRequest {
+    #[prost(bytes = "bytes", repeated, tag = "1")]
+    pub(super) compare: Vec<Bytes>,
+    #[prost(message, repeated, tag = "2")]
+    pub(super) success: Vec<RequestOp>,
+    #[prost(message, repeated, tag = "3")]
+    pub(super) failure: Vec<RequestOp>,
+}
+
+/// An operation; `None` is one that came to etcd after this was written.
+#[derive(Clone, PartialEq, Message)]
+pub(super) struct RequestOp {
+    #[prost(oneof = "Op", tags = "1, 2, 3, 4")]
+    pub(super) op: Option<Op>,
+}
+
+/// A request or a response in a transaction: the numbers are the same.
+#[derive(Clone, PartialEq, Oneof)]
+pub(super) enum Op {
+    #[prost(bytes = "bytes", tag = "1")]
+    Range(Bytes),
+    #[prost(bytes = "bytes", tag = "2")]
+    Put(Bytes),
+    #[prost(bytes = "bytes", tag = "3")]
+    DeleteRange(Bytes),
+    #[prost(bytes = "bytes", tag = "4")]
+    Txn(Bytes),
+}
+
+/// Without a target value: a comparison with version 0.
+#[derive(Clone, PartialEq, Message)]
+pub(super) struct CompareVersion {
+    #[prost(int32, tag = "1")]
+    pub(super) result: i32,
+    #[prost(bytes = "bytes", tag = "3")]
+    pub(super) key: Bytes,
+}
+
+impl CompareVersion {
+    /// `CompareResult.GREATER`
+    pub(super) const GREATER: i32 = 1;
+}
+
+#[derive(Clone, PartialEq, Message)]
+pub(super) struct TxnResponse {
+    #[prost(bytes = "bytes", optional, tag = "1")]
+    pub(super) header: Option<Bytes>,
+    #[prost(bool, tag = "2")]
+    pub(super) succeeded: bool,
+    #[prost(message, repeated, tag = "3")]
+    pub(super) responses: Vec<ResponseOp>,
+}
+
+#[derive(Clone, PartialEq, Message)]
+pub(super) struct ResponseOp {
+    #[prost(oneof = "Op", tags = "1, 2, 3, 4")]
+    pub(super) op: Option<Op>,
+}
+
+/// The field that every response has.
+#[derive(Clone, PartialEq, Message)]
+pub(super) struct Headed {
+    #[prost(bytes = "bytes", optional, tag = "1")]
+    pub(super) header: Option<Bytes>,
+}

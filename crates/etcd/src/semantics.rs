@@ -1,0 +1,150 @@
+use crate::SCOPE;
+use crate::attributes::{
+    DB_OPERATION_NAME, DB_RESPONSE_STATUS_CODE, DB_SYSTEM_NAME, DEFAULT_PORT, ETCD, SERVER_ADDRESS,
+    SERVER_PORT,
+};
+use dynamo_trace_core::{Ending, SpanGuard};
+use dynamo_trace_grpc::status;
+use dynamo_trace_http::engine::{Head, Semantics, StreamSummary};
+use http::{HeaderMap, Request, Response, StatusCode, Uri};
+use opentelemetry::KeyValue;
+use opentelemetry::trace::{SpanBuilder, SpanKind};
+use std::sync::{Arc, OnceLock};
+use tonic::Code;
+
+/// The database semantic conventions for etcd: what the engine of the HTTP and gRPC adapters
+/// does with an etcd RPC. No key, no value.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Etcd {
+    server: Arc<OnceLock<Server>>,
+}
+
+#[derive(Debug)]
+struct Server {
+    host: String,
+    port: Option<u16>,
+}
+
+impl Etcd {
+    /// Says which endpoints the channel has. Spans name the server only if there is one: of
+    /// several, the channel does not tell which one took the call.
+    pub(crate) fn set_endpoints<'e>(&self, mut endpoints: impl Iterator<Item = &'e str>) {
+        if let (Some(only), None) = (endpoints.next(), endpoints.next())
+            && let Some(server) = Server::parse(only)
+        {
+            // A second endpoint list does not come: one builder makes one client.
+            let _ = self.server.set(server);
+        }
+    }
+}
+
+impl Server {
+    fn parse(endpoint: &str) -> Option<Self> {
+        let uri: Uri = endpoint.parse().ok()?;
+        let authority = uri.authority()?;
+        let host = authority.host();
+        let port = match (authority.port_u16(), uri.scheme_str()) {
+            (Some(port), _) => port,
+            (None, Some("https")) => 443,
+            (None, _) => 80,
+        };
+        Some(Self {
+            host: host
+                .trim_start_matches('[')
+                .trim_end_matches(']')
+                .to_owned(),
+            port: (port != DEFAULT_PORT).then_some(port),
+        })
+    }
+}
+
+/// The method of `/{package}.{Service}/{Method}`; unique over etcd's services.
+pub(crate) fn operation(uri: &Uri) -> &str {
+    let path = uri.path();
+    path.rsplit_once('/').map_or(path, |(_, method)| method)
+}
+
+/// On a response: it lasts as long as the caller wants, so the span covers its creation only.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Endless;
+
+impl Endless {
+    /// Whether the method's responses are endless.
+    pub(crate) fn is(operation: &str) -> bool {
+        matches!(operation, "Watch" | "LeaseKeepAlive" | "Observe")
+    }
+}
+
+impl Semantics for Etcd {
+    const SCOPE: (&'static str, &'static str) = SCOPE;
+
+    fn start<B>(&self, _: &SpanKind, request: &Request<B>) -> SpanBuilder {
+        let operation = operation(request.uri()).to_owned();
+        let mut attributes = Vec::with_capacity(6);
+        attributes.push(KeyValue::new(DB_SYSTEM_NAME, ETCD));
+        attributes.push(KeyValue::new(DB_OPERATION_NAME, operation.clone()));
+        if let Some(Server { host, port }) = self.server.get() {
+            attributes.push(KeyValue::new(SERVER_ADDRESS, host.clone()));
+            attributes.extend(port.map(|port| KeyValue::new(SERVER_PORT, i64::from(port))));
+        }
+        SpanBuilder::from_name(operation).with_attributes(attributes)
+    }
+
+    fn describe<B>(&self, _: &SpanKind, _: &Request<B>, _: &SpanGuard) {}
+
+    fn on_head<B>(&self, _: &SpanKind, response: &Response<B>, span: &SpanGuard) -> Head {
+        // A status in the head means that no trailers follow.
+        if let Some(code) = status::of(response.headers()) {
+            return Head::Streams(ending(code, span));
+        }
+        match response.status() {
+            StatusCode::OK if response.extensions().get::<Endless>().is_some() => {
+                Head::Ends(Ending::Complete)
+            }
+            // What a stream without a status means: gRPC over HTTP/2, "Responses".
+            StatusCode::OK => Head::Streams(Ending::failed(status::name(Code::Unknown))),
+            status => Head::Streams(ending(status::of_http(status), span)),
+        }
+    }
+
+    fn on_trailers(&self, _: &SpanKind, trailers: &HeaderMap, span: &SpanGuard) -> Option<Ending> {
+        status::of(trailers).map(|code| ending(code, span))
+    }
+
+    fn on_body_end(&self, _: &SpanKind, _: &StreamSummary, _: &SpanGuard) {}
+}
+
+fn ending(code: Code, span: &SpanGuard) -> Ending {
+    if !status::is_client_error(code) {
+        return Ending::Complete;
+    }
+    let name = status::name(code);
+    span.set_attributes([KeyValue::new(DB_RESPONSE_STATUS_CODE, name)]);
+    Ending::failed(name)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn server(endpoints: &[&str]) -> Option<(String, Option<u16>)> {
+        let etcd = Etcd::default();
+        etcd.set_endpoints(endpoints.iter().copied());
+        etcd.server
+            .get()
+            .map(|server| (server.host.clone(), server.port))
+    }
+
+    #[test]
+    fn only_a_single_endpoint_is_named() {
+        let named = |host: &str, port| Some((host.to_owned(), port));
+        assert_eq!(server(&["localhost:2379"]), named("localhost", None));
+        assert_eq!(server(&["http://[::1]:2380"]), named("::1", Some(2380)));
+        assert_eq!(
+            server(&["https://etcd.example"]),
+            named("etcd.example", Some(443))
+        );
+        assert_eq!(server(&["a:2379", "b:2379"]), None);
+        assert_eq!(server(&["not an endpoint"]), None);
+    }
+}

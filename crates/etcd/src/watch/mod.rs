@@ -1,0 +1,16 @@
+//! Watches: changes, and the context of what wrote them.
+//!
+//! - a response arrives: its events queue up in order; companions among them are taken out and
+//!   serve those beside them.
+//! - the other puts: their companions are read, several at a time, by their own revision
+//!   ([`lookup`]).
+//! - an event at the front whose companion is known is handed on, as [`Received`].
+//!
+//! [`Received`]: dynamo_trace_core::Received
+
+mod consumer;
+mod lookup;
+mod queue;
+mod watcher;
+
+pub use watcher::Watcher;
