@@ -1,2 +1,7 @@
-//! Under construction.
-fn main() {}
+//! The demo's executable; see the library.
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    demo::main()
+}

@@ -1,0 +1,13 @@
+//! The whole path: the demo's five kinds of processes with real nats-server and etcd.
+
+#![expect(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    reason = "a failed step fails the test"
+)]
+
+mod concurrent;
+mod context;
+mod crash;
+mod support;
+mod tree;
