@@ -1,0 +1,180 @@
+//! The semantic conventions for messaging, as they apply to NATS: span names and attributes.
+
+use crate::carrier;
+use async_nats::client::{PublishError, PublishErrorKind, RequestError, RequestErrorKind};
+use async_nats::{HeaderMap, Message};
+use dynamo_trace_core::Ending;
+use opentelemetry::trace::{SpanBuilder, SpanKind};
+use opentelemetry::{KeyValue, StringValue};
+use std::borrow::Cow;
+
+const SYSTEM: &str = "messaging.system";
+const OPERATION_NAME: &str = "messaging.operation.name";
+const OPERATION_TYPE: &str = "messaging.operation.type";
+const DESTINATION_NAME: &str = "messaging.destination.name";
+const DESTINATION_TEMPLATE: &str = "messaging.destination.template";
+const DESTINATION_TEMPORARY: &str = "messaging.destination.temporary";
+const CONSUMER_GROUP: &str = "messaging.consumer.group.name";
+const BODY_SIZE: &str = "messaging.message.body.size";
+const MESSAGE_ID: &str = "messaging.message.id";
+
+/// The value of `error.type` for what has no better one.
+const OTHER: &str = "_OTHER";
+
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Operation {
+    Publish,
+    Request,
+    Process,
+}
+
+impl Operation {
+    const fn name(self) -> &'static str {
+        match self {
+            Self::Publish => "publish",
+            Self::Request => "request",
+            Self::Process => "process",
+        }
+    }
+
+    const fn kind(self) -> &'static str {
+        match self {
+            Self::Publish | Self::Request => "send",
+            Self::Process => "process",
+        }
+    }
+
+    /// `{operation} {destination}`; a temporary destination stays out of the name.
+    pub(crate) fn span_name(self, destination: Option<&str>) -> Cow<'static, str> {
+        match destination {
+            Some(destination) => Cow::Owned(format!("{} {destination}", self.name())),
+            None => Cow::Borrowed(self.name()),
+        }
+    }
+}
+
+/// The span that sends to `destination`, with what a sampler may want to know.
+pub(crate) fn send_span(
+    operation: Operation,
+    kind: SpanKind,
+    destination: Option<&str>,
+) -> SpanBuilder {
+    let mut attributes = Vec::with_capacity(4);
+    attributes.extend(common(operation));
+    attributes.push(destination_name(
+        destination.map(|name| name.to_owned().into()),
+    ));
+    span(operation.span_name(destination), kind, attributes)
+}
+
+/// What every span of a subscription has alike. `destination` is the subject or pattern of the
+/// subscription, unless it is temporary.
+pub(crate) fn subscription(
+    destination: Option<StringValue>,
+    is_pattern: bool,
+    queue_group: Option<&str>,
+) -> Vec<KeyValue> {
+    let mut attributes: Vec<_> = common(Operation::Process).into();
+    attributes.push(match destination {
+        Some(pattern) if is_pattern => KeyValue::new(DESTINATION_TEMPLATE, pattern),
+        destination => destination_name(destination),
+    });
+    attributes.extend(queue_group.map(|group| KeyValue::new(CONSUMER_GROUP, group.to_owned())));
+    attributes
+}
+
+/// The span that processes a message.
+pub(crate) fn process_span(
+    name: Cow<'static, str>,
+    kind: SpanKind,
+    subscription: &[KeyValue],
+    matched: Option<KeyValue>,
+    message: &Message,
+) -> SpanBuilder {
+    let mut attributes = Vec::with_capacity(subscription.len() + 3);
+    attributes.extend_from_slice(subscription);
+    attributes.extend(matched);
+    attributes.extend(message_attributes(
+        message.payload.len(),
+        message.headers.as_ref(),
+    ));
+    span(name, kind, attributes)
+}
+
+fn span(name: Cow<'static, str>, kind: SpanKind, attributes: Vec<KeyValue>) -> SpanBuilder {
+    SpanBuilder::from_name(name)
+        .with_kind(kind)
+        .with_attributes(attributes)
+}
+
+fn common(operation: Operation) -> [KeyValue; 3] {
+    [
+        KeyValue::new(SYSTEM, "nats"),
+        KeyValue::new(OPERATION_NAME, operation.name()),
+        KeyValue::new(OPERATION_TYPE, operation.kind()),
+    ]
+}
+
+/// The name of the destination, or that it is a temporary one.
+pub(crate) fn destination_name(name: Option<StringValue>) -> KeyValue {
+    match name {
+        Some(name) => KeyValue::new(DESTINATION_NAME, name),
+        None => KeyValue::new(DESTINATION_TEMPORARY, true),
+    }
+}
+
+/// What no sampler needs; built only as it is iterated.
+pub(crate) fn message_attributes(
+    body: usize,
+    headers: Option<&HeaderMap>,
+) -> impl Iterator<Item = KeyValue> {
+    let size = move || KeyValue::new(BODY_SIZE, i64::try_from(body).unwrap_or(i64::MAX));
+    std::iter::once_with(size).chain(
+        std::iter::once_with(move || carrier::first(headers, "Nats-Msg-Id"))
+            .flatten()
+            .map(|id| KeyValue::new(MESSAGE_ID, id.to_owned())),
+    )
+}
+
+/// How a publish span ends.
+pub(crate) fn published(output: &Result<(), PublishError>) -> Ending {
+    let Err(error) = output else {
+        return Ending::Complete;
+    };
+    Ending::failed(match error.kind() {
+        PublishErrorKind::MaxPayloadExceeded => "max_payload_exceeded",
+        PublishErrorKind::InvalidSubject => "invalid_subject",
+        PublishErrorKind::Send => "connection_closed",
+    })
+}
+
+/// How a request span ends. A reply that says by header that it is an error (as services do)
+/// fails the span with that code, although the caller has its reply.
+pub(crate) fn requested(output: &Result<Message, RequestError>) -> Ending {
+    let error = match output {
+        Ok(reply) => {
+            return match carrier::first(reply.headers.as_ref(), "Nats-Service-Error-Code") {
+                Some(code) => Ending::failed(code_of(code)),
+                None => Ending::Complete,
+            };
+        }
+        Err(error) => error,
+    };
+    Ending::failed(match error.kind() {
+        RequestErrorKind::TimedOut => "timeout",
+        RequestErrorKind::NoResponders => "no_responders",
+        RequestErrorKind::InvalidSubject => "invalid_subject",
+        RequestErrorKind::MaxPayloadExceeded => "max_payload_exceeded",
+        RequestErrorKind::Other => OTHER,
+    })
+}
+
+/// A service's error code, if it is one: anything else could have any number of values.
+fn code_of(code: &str) -> Cow<'static, str> {
+    let is_code = (1..=5).contains(&code.len()) && code.bytes().all(|byte| byte.is_ascii_digit());
+    if is_code {
+        Cow::Owned(code.to_owned())
+    } else {
+        Cow::Borrowed(OTHER)
+    }
+}

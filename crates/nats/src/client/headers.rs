@@ -1,0 +1,84 @@
+use super::Client;
+use crate::attributes::{self, Operation};
+use crate::carrier::{Headers, HeadersMut, wire_len};
+use async_nats::HeaderMap;
+use dynamo_trace_core::{Carrier, CarrierMut, Field, SpanGuard, Trust};
+use opentelemetry::Context;
+use opentelemetry::trace::{Link, SpanKind};
+
+impl Client {
+    /// Starts the span of a send, and gives the headers that carry its context.
+    ///
+    /// A creation context that the author of the message put into the headers stays, and the
+    /// span is linked to it.
+    pub(super) fn start_send(
+        &self,
+        operation: Operation,
+        subject: &str,
+        headers: Option<HeaderMap>,
+        body: usize,
+    ) -> (SpanGuard, Option<HeaderMap>) {
+        let creation = headers.as_ref().filter(|headers| self.has_context(headers));
+        let kind = match operation {
+            Operation::Publish if creation.is_none() => SpanKind::Producer,
+            _ => SpanKind::Client,
+        };
+        let mut builder = attributes::send_span(operation, kind, self.destination(subject));
+        if let Some(link) = creation.and_then(|headers| self.creation_link(headers)) {
+            builder = builder.with_links(vec![link]);
+        }
+        let guard = self.instrumentation.start(builder, &Context::current());
+        guard.set_attributes(attributes::message_attributes(body, headers.as_ref()));
+        let headers = self.inject(guard.context(), headers, body);
+        (guard, headers)
+    }
+
+    /// The headers with the context of `cx`, unless they have one.
+    pub(super) fn inject(
+        &self,
+        cx: &Context,
+        headers: Option<HeaderMap>,
+        body: usize,
+    ) -> Option<HeaderMap> {
+        if !self.supports_headers {
+            return headers;
+        }
+        let given = headers.is_some();
+        let mut headers = headers.unwrap_or_default();
+        let propagation = self.instrumentation.propagation();
+        if propagation.inject_if_absent(cx, &mut HeadersMut(&mut headers)) {
+            self.fit(&mut headers, body);
+        }
+        (given || !headers.is_empty()).then_some(headers)
+    }
+
+    /// Drops the context before the server drops the message.
+    fn fit(&self, headers: &mut HeaderMap, body: usize) {
+        let fits = |headers: &HeaderMap| wire_len(headers) + body <= self.inner.max_payload();
+        if fits(headers) {
+            return;
+        }
+        let fields: Vec<_> = self.instrumentation.propagation().fields().collect();
+        for field in fields.into_iter().rev() {
+            HeadersMut(headers).remove_field(Field::named(field));
+            if fits(headers) {
+                return;
+            }
+        }
+    }
+
+    fn has_context(&self, headers: &HeaderMap) -> bool {
+        let is_context = |name: &str| {
+            let mut fields = self.instrumentation.propagation().fields();
+            !Field::Baggage.is(name) && fields.any(|field| field.eq_ignore_ascii_case(name))
+        };
+        Headers(headers).field_names().any(is_context)
+    }
+
+    fn creation_link(&self, headers: &HeaderMap) -> Option<Link> {
+        let propagation = self.instrumentation.propagation();
+        propagation
+            .remote(&Headers(headers), &Trust::trusted())
+            .to_link()
+    }
+}

@@ -1,0 +1,203 @@
+use crate::attributes::{self, Operation};
+use crate::carrier::Headers;
+use crate::client::is_inbox;
+use async_nats::{Message, UnsubscribeError};
+use dynamo_trace_core::received::{Consumer, Delivery, RelationRule};
+use dynamo_trace_core::{Instrumentation, Received, Trust};
+use futures_core::Stream;
+use opentelemetry::trace::{SpanBuilder, SpanKind};
+use opentelemetry::{KeyValue, StringValue};
+use std::borrow::Cow;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll, ready};
+
+/// The messages of a subscription: a stream of [`Received`]. Dropping it unsubscribes.
+///
+/// What has arrived and is not yet taken has no span.
+#[derive(Debug)]
+#[must_use = "dropping a subscriber unsubscribes"]
+pub struct Subscriber {
+    inner: async_nats::Subscriber,
+    subscription: Arc<Subscription>,
+}
+
+impl Subscriber {
+    pub(crate) fn new(inner: async_nats::Subscriber, subscription: Subscription) -> Self {
+        Self {
+            inner,
+            subscription: Arc::new(subscription),
+        }
+    }
+
+    /// The next message; nothing when the subscription or the client has ended.
+    ///
+    /// # Cancel safety
+    ///
+    /// Dropping the future loses no message.
+    pub async fn next(&mut self) -> Option<Received<Message>> {
+        std::future::poll_fn(|cx| Pin::new(&mut *self).poll_next(cx)).await
+    }
+
+    /// Unsubscribes at once; messages that were not taken are still there to take.
+    ///
+    /// # Errors
+    ///
+    /// As [`async_nats::Subscriber::unsubscribe`].
+    ///
+    /// # Cancel safety
+    ///
+    /// Dropping the future before it completes leaves the subscription.
+    pub async fn unsubscribe(&mut self) -> Result<(), UnsubscribeError> {
+        self.inner.unsubscribe().await
+    }
+
+    /// Unsubscribes after this many messages, counted from the subscription's first.
+    ///
+    /// # Errors
+    ///
+    /// As [`async_nats::Subscriber::unsubscribe_after`].
+    ///
+    /// # Cancel safety
+    ///
+    /// Dropping the future before it completes leaves the subscription.
+    pub async fn unsubscribe_after(&mut self, messages: u64) -> Result<(), UnsubscribeError> {
+        self.inner.unsubscribe_after(messages).await
+    }
+
+    /// Unsubscribes once the messages that are on their way have arrived; the stream then ends.
+    ///
+    /// # Errors
+    ///
+    /// As [`async_nats::Subscriber::drain`].
+    ///
+    /// # Cancel safety
+    ///
+    /// Dropping the future before it completes leaves the subscription.
+    pub async fn drain(&mut self) -> Result<(), UnsubscribeError> {
+        self.inner.drain().await
+    }
+}
+
+impl Stream for Subscriber {
+    type Item = Received<Message>;
+
+    fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
+        let message = ready!(Pin::new(&mut self.inner).poll_next(cx));
+        Poll::Ready(message.map(|message| self.subscription.receive(message)))
+    }
+
+    fn size_hint(&self) -> (usize, Option<usize>) {
+        self.inner.size_hint()
+    }
+}
+
+/// How the spans of a subscription's messages look.
+#[derive(Debug)]
+pub(crate) struct Subscription {
+    instrumentation: Instrumentation,
+    trust: Trust,
+    relation: RelationRule,
+    inbox: Arc<str>,
+    is_pattern: bool,
+    span_name: Cow<'static, str>,
+    attributes: Vec<KeyValue>,
+}
+
+impl Subscription {
+    pub(crate) fn new(
+        instrumentation: Instrumentation,
+        trust: Trust,
+        relation: RelationRule,
+        inbox: Arc<str>,
+        subject: &str,
+        queue_group: Option<&str>,
+    ) -> Self {
+        let is_pattern = subject.split('.').any(|token| matches!(token, "*" | ">"));
+        let destination = (!is_inbox(subject, &inbox)).then_some(subject);
+        // Shared by the spans of all messages.
+        let shared = destination.map(|subject| StringValue::from(Arc::<str>::from(subject)));
+        Self {
+            instrumentation,
+            trust,
+            relation,
+            inbox,
+            is_pattern: is_pattern && destination.is_some(),
+            span_name: Operation::Process.span_name(destination),
+            attributes: attributes::subscription(shared, is_pattern, queue_group),
+        }
+    }
+
+    fn receive(self: &Arc<Self>, message: Message) -> Received<Message> {
+        let remote = match &message.headers {
+            Some(headers) => {
+                let propagation = self.instrumentation.propagation();
+                propagation.remote(&Headers(headers), &self.trust)
+            }
+            None => Default::default(),
+        };
+        // Plain NATS says neither when a message was sent nor whether it comes again.
+        Received::new(message, remote, Delivery::default(), self.clone())
+    }
+
+    /// The subject that a message was sent to, where the pattern does not say it.
+    fn matched(&self, subject: &str) -> Option<KeyValue> {
+        self.is_pattern.then(|| {
+            let name = (!is_inbox(subject, &self.inbox)).then(|| subject.to_owned().into());
+            attributes::destination_name(name)
+        })
+    }
+}
+
+impl Consumer<Message> for Subscription {
+    fn span(&self, message: &Message) -> SpanBuilder {
+        attributes::process_span(
+            self.span_name.clone(),
+            kind_of(message),
+            &self.attributes,
+            self.matched(&message.subject),
+            message,
+        )
+    }
+
+    fn instrumentation(&self) -> &Instrumentation {
+        &self.instrumentation
+    }
+
+    fn relation(&self) -> RelationRule {
+        self.relation
+    }
+}
+
+/// A message that asks for a reply is a request; but JetStream takes the reply subject for
+/// acknowledgements.
+fn kind_of(message: &Message) -> SpanKind {
+    let asks = |reply: &async_nats::Subject| !reply.starts_with("$JS.ACK.");
+    if message.reply.as_ref().is_some_and(asks) {
+        SpanKind::Server
+    } else {
+        SpanKind::Consumer
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_message_that_asks_for_a_reply_is_a_request() {
+        let message = |reply: Option<&'static str>| Message {
+            subject: "work".into(),
+            reply: reply.map(Into::into),
+            payload: "".into(),
+            headers: None,
+            status: None,
+            description: None,
+            length: 0,
+        };
+        assert_eq!(kind_of(&message(Some("_INBOX.1"))), SpanKind::Server);
+        assert_eq!(kind_of(&message(None)), SpanKind::Consumer);
+        let ack = "$JS.ACK.stream.consumer.1.1.1.1.0";
+        assert_eq!(kind_of(&message(Some(ack))), SpanKind::Consumer);
+    }
+}

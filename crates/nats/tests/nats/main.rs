@@ -1,0 +1,15 @@
+//! The client against a real `nats-server`.
+
+#![expect(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "a failed test"
+)]
+
+mod conformance;
+mod hostile;
+mod publish;
+mod request;
+mod subscribe;
+mod support;
