@@ -1,6 +1,7 @@
 //! Receives spans over OTLP and logs each finished trace as its tree.
 
 use super::{Common, announce};
+use anyhow::Context;
 use clap::Args;
 use dynamo_trace_testkit::{Receiver, Tree};
 use std::collections::HashMap;
@@ -33,7 +34,9 @@ pub struct CollectorArgs {
 /// If it cannot listen.
 pub async fn run(args: CollectorArgs) -> anyhow::Result<()> {
     let receiver = Receiver::builder().keep_traces(TRACES);
-    let receiver = receiver.bind(args.grpc, args.http).await?;
+    let receiver = receiver.bind(args.grpc, args.http).await.with_context(|| {
+        format!("cannot listen on {} and {}; give other addresses", args.grpc, args.http)
+    })?;
     announce(args.grpc)?;
     tokio::select! {
         () = log_traces(&receiver) => {}

@@ -9,12 +9,15 @@ pub mod router;
 mod message;
 mod registry;
 
+use anyhow::Context as _;
 use clap::Args;
 use dynamo_trace::sdk::Telemetry;
 use dynamo_trace::{Fields, Propagation, etcd, nats};
 use opentelemetry::Context;
 use serde::{Deserialize, Serialize};
+use std::net::SocketAddr;
 use tokio::io::AsyncReadExt;
+use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
 
 /// Where the servers are.
@@ -80,6 +83,12 @@ impl Common {
         }
         Ok(())
     }
+}
+
+/// Listens, or says what to do.
+async fn listen(address: SocketAddr) -> anyhow::Result<TcpListener> {
+    let bound = TcpListener::bind(address).await;
+    bound.with_context(|| format!("cannot listen on {address}; give another address"))
 }
 
 /// Logs the context that would be sent on from here: what this hop has received, as its child

@@ -1,6 +1,6 @@
 //! Picks a decode worker for a request.
 
-use super::{Common, announce, log_context};
+use super::{Common, announce, listen, log_context};
 use clap::Args;
 use dynamo_trace::grpc::ServerLayer;
 use proto::router_server::{Router, RouterServer};
@@ -8,7 +8,6 @@ use proto::{PickRequest, PickResponse};
 use std::collections::HashMap;
 use std::net::SocketAddr;
 use std::sync::{Mutex, PoisonError};
-use tokio::net::TcpListener;
 use tonic::transport::Server;
 use tonic::transport::server::TcpIncoming;
 use tonic::{Request, Response, Status};
@@ -36,7 +35,7 @@ pub struct RouterArgs {
 /// If it cannot listen, or telemetry is not configured well.
 pub async fn run(args: RouterArgs) -> anyhow::Result<()> {
     let telemetry = args.common.telemetry("router")?;
-    let listener = TcpListener::bind(args.listen).await?;
+    let listener = listen(args.listen).await?;
     announce(listener.local_addr()?)?;
     let server = Server::builder()
         .layer(ServerLayer::new())

@@ -9,8 +9,7 @@ mod responses;
 
 use super::registry::Workers;
 use super::router::proto::router_client::RouterClient;
-use super::{Common, Servers, announce};
-use anyhow::Context;
+use super::{Common, Servers, announce, listen};
 use axum::Router;
 use axum::extract::State;
 use axum::http::StatusCode;
@@ -23,7 +22,6 @@ use responses::Responses;
 use std::collections::BTreeSet;
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, PoisonError};
-use tokio::net::TcpListener;
 use tonic::transport::{Channel, Endpoint};
 use tower_layer::Layer;
 
@@ -69,10 +67,6 @@ struct Frontend {
 pub async fn run(args: FrontendArgs) -> anyhow::Result<()> {
     let telemetry = args.common.telemetry("frontend")?;
     let etcd = args.servers.etcd().await?;
-    let listen = async |address: SocketAddr| {
-        let bound = TcpListener::bind(address).await;
-        bound.with_context(|| format!("cannot listen on {address}; give another address"))
-    };
     let tokens = listen(args.listen_tokens).await?;
     let requests = listen(args.listen).await?;
     let connect_to = match args.advertise {
