@@ -35,3 +35,8 @@ pub use dynamo_trace_nats as nats;
 #[cfg(feature = "sdk")]
 #[doc(inline)]
 pub use dynamo_trace_sdk as sdk;
+
+/// The example of the README compiles.
+#[cfg(all(doctest, feature = "axum", feature = "nats", feature = "sdk"))]
+#[doc = include_str!("../../../README.md")]
+struct Readme;
