@@ -34,8 +34,8 @@ enum BaggageTrust {
 }
 
 impl Trust {
-    /// How many bytes `tracestate` and `baggage` may have together, over all their values, if
-    /// not said otherwise: enough for what W3C demands to be carried.
+    /// How many bytes the fields beside `traceparent` may have together, over all their values,
+    /// if not said otherwise: enough for what W3C demands to be carried.
     pub const DEFAULT_MAX_BYTES: usize = 16 * 1024;
 
     /// Continues the caller's trace and takes its baggage.
@@ -73,8 +73,8 @@ impl Trust {
         }
     }
 
-    /// Sets how many bytes `tracestate` and `baggage` may have together, over all their values.
-    /// `tracestate` comes first; a field that does not fit is dropped whole.
+    /// Sets how many bytes the fields beside `traceparent` may have together, over all their
+    /// values. `tracestate` comes first, then `baggage`; what does not fit is dropped whole.
     pub const fn max_bytes(mut self, bytes: usize) -> Self {
         self.max_bytes = bytes;
         self

@@ -263,3 +263,13 @@ fn spans_continue_what_another_format_brought() {
         Some("cancelled")
     );
 }
+
+#[test]
+fn its_fields_are_under_the_budget_too() {
+    let carrier: HashMap<String, String> = round_trip();
+    let propagation = Propagation::of([b3()]);
+    let within = |bytes| propagation.remote(&carrier, &Trust::trusted().max_bytes(bytes));
+    // 32 digits, 16 digits and a flag.
+    assert!(within(49).span_context().is_some());
+    assert!(within(48).span_context().is_none());
+}

@@ -1,7 +1,5 @@
 //! The server starters, on the real programs.
 
-#![expect(clippy::unwrap_used, reason = "a failed step fails the test")]
-
 use dynamo_trace_testkit::servers::{EtcdServer, NatsServer};
 use tokio::net::TcpStream;
 

@@ -139,6 +139,14 @@ impl Propagation {
                 }
                 Format::Baggage => {}
                 Format::Other(other) => {
+                    let values = other
+                        .fields()
+                        .flat_map(|name| carrier.values_of(Field::named(name)));
+                    budget.spend(values).for_each(drop);
+                    if budget.exceeded() {
+                        rejected::over_budget();
+                        continue;
+                    }
                     let found = other.extract_with_context(&Context::new(), &AsExtractor(carrier));
                     remote.merge(&found, trust);
                 }

@@ -93,8 +93,8 @@ impl<T> Received<T> {
     ///
     /// A fresh single message continues the sender's trace. A stale one or one of a batch (see
     /// [`RelationRule`]), and one whose sender is not trusted that far, starts a trace of its own
-    /// that links to the sender's. Where a span is current, that is the parent, and the message
-    /// is linked.
+    /// that links to the sender's. Where a span is current, that is the parent, its baggage
+    /// stays, and the message is linked.
     pub fn start(self) -> (T, SpanGuard) {
         let ambient = Context::current();
         let relation = self.relation_in(&ambient);
