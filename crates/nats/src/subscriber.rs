@@ -65,7 +65,8 @@ impl Subscriber {
         self.inner.unsubscribe_after(messages).await
     }
 
-    /// Unsubscribes once the messages that are on their way have arrived; the stream then ends.
+    /// Unsubscribes; the stream ends after the messages that have arrived. Those still on their
+    /// way may be lost: async-nats does not wait for the server to confirm.
     ///
     /// # Errors
     ///

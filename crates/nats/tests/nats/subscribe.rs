@@ -33,7 +33,7 @@ async fn one_of_a_group_receives() {
     for _ in 0..10 {
         nats.publish("work", "".into()).await.unwrap();
     }
-    nats.flush().await.unwrap();
+    settle(nats).await;
     a.drain().await.unwrap();
     b.drain().await.unwrap();
     let mut count = 0;
@@ -91,6 +91,7 @@ async fn the_stream_ends_after_unsubscribing() {
     for _ in 0..3 {
         nats.publish("events", "".into()).await.unwrap();
     }
+    settle(nats).await;
     take(&mut at_once).await;
     at_once.unsubscribe().await.unwrap();
     drained.drain().await.unwrap();

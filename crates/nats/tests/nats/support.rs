@@ -145,8 +145,8 @@ pub(crate) fn current_span() -> SpanContext {
     Context::map_current(|cx| cx.span().span_context().clone())
 }
 
-/// Waits until the server knows of every subscription of this connection: it works off what a
-/// connection sends in order.
+/// Waits until the server has worked off what this connection sent: it knows of every
+/// subscription, and what was published to them has arrived. Both happen in order.
 pub(crate) async fn settle(nats: &async_nats::Client) {
     nats.request("nobody", "".into()).await.unwrap_err();
 }
