@@ -245,6 +245,7 @@ fn a_context_that_its_author_set_stays() {
         let mut carrier = fields([(name, "k=v")]);
         assert!(propagation.inject_if_absent(&context(), &mut carrier));
         assert!(carrier.contains_key("traceparent"));
+        assert_eq!(carrier.get(name).map(String::as_str), Some("k=v"));
     }
 }
 

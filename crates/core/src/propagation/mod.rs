@@ -160,24 +160,43 @@ impl Propagation {
     /// and without baggage it touches nothing.
     pub fn inject<C: CarrierMut>(&self, cx: &Context, carrier: &mut C) {
         for format in &self.0.formats {
-            match format {
-                Format::TraceContext => trace_context::inject(cx, self.0.random_trace_id, carrier),
-                Format::Baggage => baggage::inject(cx, carrier),
-                Format::Other(other) => other.inject_context(cx, &mut AsInjector(carrier)),
-            }
+            self.inject_format(format, cx, carrier);
         }
     }
 
     /// Writes the context of `cx` unless the carrier has one already: a message keeps the
-    /// creation context that its author gave it. Tells whether it wrote.
+    /// creation context, and the baggage, that its author gave it. Tells whether it wrote.
     pub fn inject_if_absent<C: CarrierMut>(&self, cx: &Context, carrier: &mut C) -> bool {
-        let present = carrier.field_names().any(|name| {
-            !Field::Baggage.is(name) && self.0.fields.iter().any(|f| f.eq_ignore_ascii_case(name))
-        });
-        if !present {
-            self.inject(cx, carrier);
+        if self.has_context(carrier) {
+            return false;
         }
-        !present
+        let has_baggage = carrier.values_of(Field::Baggage).next().is_some();
+        for format in &self.0.formats {
+            if !(has_baggage && matches!(format, Format::Baggage)) {
+                self.inject_format(format, cx, carrier);
+            }
+        }
+        true
+    }
+
+    /// Whether the carrier has a context, valid or not, in one of the formats. Baggage alone is
+    /// none.
+    #[must_use]
+    pub fn has_context<C: Carrier>(&self, carrier: &C) -> bool {
+        let present = |field| carrier.values_of(field).next().is_some();
+        self.0.formats.iter().any(|format| match format {
+            Format::TraceContext => present(Field::TraceParent),
+            Format::Baggage => false,
+            Format::Other(other) => other.fields().any(|name| present(Field::named(name))),
+        })
+    }
+
+    fn inject_format<C: CarrierMut>(&self, format: &Format, cx: &Context, carrier: &mut C) {
+        match format {
+            Format::TraceContext => trace_context::inject(cx, self.0.random_trace_id, carrier),
+            Format::Baggage => baggage::inject(cx, carrier),
+            Format::Other(other) => other.inject_context(cx, &mut AsInjector(carrier)),
+        }
     }
 }
 

@@ -2,7 +2,7 @@ use super::Client;
 use crate::attributes::{self, Operation};
 use crate::carrier::{Headers, HeadersMut, wire_len};
 use async_nats::HeaderMap;
-use dynamo_trace_core::{Carrier, CarrierMut, Field, SpanGuard, Trust};
+use dynamo_trace_core::{CarrierMut, Field, SpanGuard, Trust};
 use opentelemetry::Context;
 use opentelemetry::trace::{Link, SpanKind};
 
@@ -18,7 +18,9 @@ impl Client {
         headers: Option<HeaderMap>,
         body: usize,
     ) -> (SpanGuard, Option<HeaderMap>) {
-        let creation = headers.as_ref().filter(|headers| self.has_context(headers));
+        let propagation = self.instrumentation.propagation();
+        let has_context = |headers: &&HeaderMap| propagation.has_context(&Headers(headers));
+        let creation = headers.as_ref().filter(has_context);
         let kind = match operation {
             Operation::Publish if creation.is_none() => SpanKind::Producer,
             _ => SpanKind::Client,
@@ -65,14 +67,6 @@ impl Client {
                 return;
             }
         }
-    }
-
-    fn has_context(&self, headers: &HeaderMap) -> bool {
-        let is_context = |name: &str| {
-            let mut fields = self.instrumentation.propagation().fields();
-            !Field::Baggage.is(name) && fields.any(|field| field.eq_ignore_ascii_case(name))
-        };
-        Headers(headers).field_names().any(is_context)
     }
 
     fn creation_link(&self, headers: &HeaderMap) -> Option<Link> {
