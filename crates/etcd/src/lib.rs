@@ -64,9 +64,14 @@
 //! operations, etcd's default, goes without. [`Client::companions_left_out`] counts both. A user
 //! that may read and write `K*` needs `readwrite` on `__dynamo_trace/K*` for companions.
 //!
-//! What is not covered: a range that is read and covers the companion prefix has the companions
-//! in it. Keys that etcd writes by itself (locks, elections) have none. Who deleted a key is not
-//! known to its watchers.
+//! What to know:
+//!
+//! - A traced store has two keys where it had one.
+//! - A range that covers the companion prefix covers companions: `get` returns them, and `delete`
+//!   counts those whose keys are outside of the range. So does the list of a lease's keys. Watches
+//!   of this crate leave them out.
+//! - Keys that etcd writes by itself (locks, elections) have none.
+//! - Who deleted a key is not known to its watchers.
 
 pub mod attributes;
 mod carrier;

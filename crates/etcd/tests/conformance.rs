@@ -2,17 +2,15 @@
 
 #![expect(clippy::unwrap_used, reason = "what fails, fails the test")]
 
-mod support;
-
 use bytes::Bytes;
 use dynamo_trace_core::{ContextBlockBuf, Field};
 use dynamo_trace_etcd::{Client, Received, Watcher};
 use dynamo_trace_testkit::conformance::{Handles, Harness, RawError, Traits, Work};
 use dynamo_trace_testkit::servers::EtcdServer;
 use etcd_client::{Event, Txn, TxnOp, WatchOptions};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use tokio::sync::watch;
+use std::sync::{Arc, Weak};
+use tokio::sync::{Mutex, watch};
 use tokio::task::{JoinHandle, JoinSet};
 
 dynamo_trace_testkit::conformance_tests!(Etcd);
@@ -37,7 +35,7 @@ impl Harness for Etcd {
 
     async fn start(handles: Handles, work: Work) -> Self {
         static HARNESSES: AtomicUsize = AtomicUsize::new(0);
-        let server = support::shared_server().await;
+        let server = shared_server().await;
         let prefix = format!("{}/", HARNESSES.fetch_add(1, Ordering::Relaxed));
         let etcd = Client::builder()
             .with_tracer_provider(&handles.provider)
@@ -50,7 +48,9 @@ impl Harness for Etcd {
         let answered = Arc::new(watch::Sender::new(0));
         Self {
             receiver: tokio::spawn(receive(changes, work, answered.subscribe())),
-            raw: support::plain(&server).await,
+            raw: etcd_client::Client::connect([server.endpoint()], None)
+                .await
+                .unwrap(),
             etcd,
             prefix,
             keys: AtomicUsize::new(0),
@@ -134,4 +134,16 @@ async fn process(change: Received<Event>, work: Work) {
     };
     // The span has the failure.
     let _ = change.try_process(run).await;
+}
+
+/// An etcd that the tests of this binary share while any of them runs; killed with the last.
+async fn shared_server() -> Arc<EtcdServer> {
+    static SERVER: Mutex<Weak<EtcdServer>> = Mutex::const_new(Weak::new());
+    let mut shared = SERVER.lock().await;
+    if let Some(server) = shared.upgrade() {
+        return server;
+    }
+    let server = Arc::new(EtcdServer::start().await.unwrap());
+    *shared = Arc::downgrade(&server);
+    server
 }

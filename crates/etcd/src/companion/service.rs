@@ -93,17 +93,24 @@ where
     match response.code() {
         Some(Code::Ok) => {
             let restored = response.map(|message| write.restore(message));
-            Ok(restored.map_or_else(unreadable, Unary::into_response))
+            return Ok(restored.map_or_else(unreadable, Unary::into_response));
         }
         // Refused before anything was written; the companion may be why. Then the user's own
         // write must go through, and if not, the user has to see its own error.
-        Some(Code::PermissionDenied | Code::InvalidArgument) => {
-            companions.leave_out("refused by the server");
-            poll_fn(|cx| again.poll_ready(cx)).await?;
-            again.call(full(head, plain)).await
-        }
-        _ => Ok(response.into_response()),
+        Some(Code::PermissionDenied | Code::InvalidArgument) => {}
+        _ => return Ok(response.into_response()),
     }
+    poll_fn(|cx| again.poll_ready(cx)).await?;
+    let response = again.call(full(head, plain)).await?;
+    Ok(match Unary::collect(response).await {
+        Ok(response) => {
+            if response.code() == Some(Code::Ok) {
+                companions.leave_out("refused by the server");
+            }
+            response.into_response()
+        }
+        Err(status) => status.into_http(),
+    })
 }
 
 /// The head of `plain` with the transaction; `None` where that is no request.

@@ -4,6 +4,7 @@ use bytes::{BufMut, Bytes, BytesMut};
 use dynamo_trace_grpc::status;
 use http::{HeaderMap, Response, response};
 use http_body_util::{BodyExt, Full};
+use std::future::ready;
 use tonic::body::Body;
 use tonic::{Code, Status};
 
@@ -65,8 +66,13 @@ impl Unary {
             body,
             trailers,
         } = self;
-        let body = Full::new(body).with_trailers(async move { trailers.map(Ok) });
-        Response::from_parts(head, Body::new(body))
+        let body = Full::new(body);
+        let body = match trailers {
+            Some(trailers) => Body::new(body.with_trailers(ready(Some(Ok(trailers))))),
+            // Known to be at its end: nobody polls an empty one.
+            None => Body::new(body),
+        };
+        Response::from_parts(head, body)
     }
 }
 

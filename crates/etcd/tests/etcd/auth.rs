@@ -1,0 +1,84 @@
+//! Users who may not write companions, or not read them.
+
+use crate::bench::{Bench, companion, plain};
+use dynamo_trace_etcd::{Client, Error};
+use dynamo_trace_testkit::servers::EtcdServer;
+use etcd_client::{ConnectOptions, Permission, PermissionType, WatchOptions};
+use tonic::Code;
+
+/// `user` may read and write `app/`, and has `more`.
+async fn with_user(server: &EtcdServer, user: &str, more: Option<Permission>) {
+    let mut admin = plain(server).await;
+    admin.role_add(user).await.unwrap();
+    let app = Permission::read_write("app/").with_prefix();
+    admin.role_grant_permission(user, app).await.unwrap();
+    if let Some(more) = more {
+        admin.role_grant_permission(user, more).await.unwrap();
+    }
+    for (name, role) in [("root", "root"), (user, user)] {
+        admin.user_add(name, "pw", None).await.unwrap();
+        if role == "root" {
+            admin.role_add(role).await.unwrap();
+        }
+        admin.user_grant_role(name, role).await.unwrap();
+    }
+    admin.auth_enable().await.unwrap();
+}
+
+async fn login(bench: &Bench, user: &str) -> Client {
+    let options = ConnectOptions::new().with_user(user, "pw");
+    Client::builder()
+        .with_tracer_provider(&bench.provider)
+        .connect([bench.server.endpoint()], Some(options))
+        .await
+        .unwrap()
+}
+
+#[tokio::test]
+async fn who_may_not_write_companions_writes_without() {
+    let bench = Bench::start().await;
+    with_user(&bench.server, "app", None).await;
+    let app = login(&bench, "app").await;
+    let put = app.put("app/1", "v", None).await.unwrap();
+    assert!(put.header().unwrap().member_id() != 0);
+    assert_eq!(app.companions_left_out(), 1);
+    let root = login(&bench, "root").await;
+    assert_eq!(root.get("app/1", None).await.unwrap().count(), 1);
+    assert_eq!(root.get(companion("app/1"), None).await.unwrap().count(), 0);
+    let deleted = app.delete("app/1", None).await.unwrap();
+    assert_eq!(deleted.deleted(), 1);
+
+    // One span for the call, and it is no failure.
+    let span = bench.span("Put");
+    assert_eq!(span.status, opentelemetry::trace::Status::Unset);
+}
+
+#[tokio::test]
+async fn who_may_not_write_the_key_sees_so() {
+    let bench = Bench::start().await;
+    with_user(&bench.server, "app", None).await;
+    let app = login(&bench, "app").await;
+    let denied = app.put("other/1", "v", None).await;
+    let Err(Error::GRpcStatus(status)) = denied else {
+        panic!("not refused: {denied:?}");
+    };
+    assert_eq!(status.code(), Code::PermissionDenied);
+    assert_eq!(app.companions_left_out(), 0);
+    let refused = app.watch("other/1", None).await;
+    assert!(matches!(&refused, Err(Error::WatchError(why)) if why.contains("permission denied")));
+}
+
+#[tokio::test]
+async fn who_may_not_read_companions_has_changes_without_context() {
+    let bench = Bench::start().await;
+    let more = Permission::new(PermissionType::Write, companion("app/")).with_prefix();
+    with_user(&bench.server, "app", Some(more)).await;
+    let app = login(&bench, "app").await;
+    let options = WatchOptions::new().with_prefix();
+    let mut changes = app.watch("app/", Some(options)).await.unwrap();
+    app.put("app/1", "v", None).await.unwrap();
+    assert_eq!(app.companions_left_out(), 0);
+    let change = changes.next().await.unwrap().unwrap();
+    assert!(change.remote().is_empty());
+    assert_eq!(change.kv().unwrap().value(), b"v");
+}
