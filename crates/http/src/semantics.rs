@@ -9,7 +9,7 @@ use crate::redact;
 use dynamo_trace_core::{Ending, SpanGuard};
 use http::header::{HOST, USER_AGENT};
 use http::uri::Authority;
-use http::{HeaderMap, Method, Request, Response, StatusCode, Version};
+use http::{HeaderMap, Method, Request, Response, Version};
 use opentelemetry::KeyValue;
 use opentelemetry::trace::{SpanBuilder, SpanKind};
 use std::borrow::Cow;
@@ -103,23 +103,12 @@ impl Semantics for Http {
             SpanKind::Server => status.is_server_error(),
             _ => status.is_client_error() || status.is_server_error(),
         };
-        let ending = if failed {
-            Ending::failed(status.as_str().to_owned())
-        } else {
-            Ending::Complete
-        };
+        let failure = failed.then(|| Ending::failed(status.as_str().to_owned()));
         if *kind == SpanKind::Client {
             span.set_attributes(protocol_version(response.version()));
-            return Head::Ends(ending);
+            return Head::Ends(failure.unwrap_or(Ending::Complete));
         }
-        // These have no body, whatever the handler gave: RFC 9110, 6.4.1.
-        let bodiless = status.is_informational()
-            || status == StatusCode::NO_CONTENT
-            || status == StatusCode::NOT_MODIFIED;
-        if bodiless {
-            return Head::Ends(ending);
-        }
-        Head::Streams(ending)
+        failure.map_or(Head::Streams(Ending::Complete), Head::Decided)
     }
 
     fn on_trailers(&self, _: &SpanKind, _: &HeaderMap, _: &SpanGuard) -> Option<Ending> {

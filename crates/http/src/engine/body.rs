@@ -1,7 +1,6 @@
-use super::future::Call;
-use super::{Semantics, failed};
-use bytes::Buf;
-use dynamo_trace_core::Ending;
+use super::Semantics;
+use super::open::Open;
+use super::unwind::OnUnwind;
 use http_body::{Body, Frame, SizeHint};
 use pin_project_lite::pin_project;
 use std::pin::Pin;
@@ -13,7 +12,7 @@ pin_project! {
     /// # Cancel safety
     ///
     /// Dropping it before its end drops the producer, with the span current, and ends the span as
-    /// cancelled.
+    /// cancelled. After as many bytes as `content-length` says it is complete.
     #[derive(Debug)]
     pub struct ResponseBody<B, M: Semantics> {
         #[pin]
@@ -34,15 +33,6 @@ pin_project! {
     }
 }
 
-#[derive(Debug)]
-struct Open<M> {
-    call: Call<M>,
-    /// The ending if the body comes to its end and no trailers say otherwise.
-    ending: Ending,
-    /// `content-length`: a server stops polling once that much was sent.
-    length: Option<u64>,
-}
-
 impl<B: Body, M: Semantics> ResponseBody<B, M> {
     /// A body that no span waits for.
     pub(super) const fn ended(inner: B) -> Self {
@@ -52,13 +42,8 @@ impl<B: Body, M: Semantics> ResponseBody<B, M> {
         }
     }
 
-    pub(super) fn streaming(inner: B, call: Call<M>, ending: Ending, length: Option<u64>) -> Self {
-        let open = Open {
-            call,
-            ending,
-            length: length.or_else(|| inner.size_hint().exact()),
-        };
-        // An empty body is never polled.
+    /// A body that the span ends with. An empty one is never polled.
+    pub(super) fn streaming(inner: B, open: Open<M>) -> Self {
         if inner.is_end_stream() {
             open.end();
             return Self::ended(inner);
@@ -70,58 +55,9 @@ impl<B: Body, M: Semantics> ResponseBody<B, M> {
     }
 }
 
-impl<M: Semantics> Open<M> {
-    fn end(self) {
-        self.end_as(None);
-    }
-
-    fn end_as(self, ending: Option<Ending>) {
-        let Call {
-            span,
-            semantics,
-            kind,
-            summary,
-        } = self.call;
-        if span.is_recording() {
-            semantics.on_body_end(&kind, &summary, &span);
-        }
-        span.end(ending.unwrap_or(self.ending));
-    }
-
-    /// The consumer went away; after the last byte that is no cancellation.
-    fn end_dropped(self) {
-        let Call { span, summary, .. } = &self.call;
-        if self.length == Some(summary.bytes) {
-            self.end();
-        } else {
-            if span.is_recording() {
-                self.call
-                    .semantics
-                    .on_body_end(&self.call.kind, summary, span);
-            }
-            // The guard's drop tells a cancellation from a shutdown or a panic.
-            drop(self);
-        }
-    }
-
-    /// Counts a frame; the ending, if trailers decided it.
-    fn observe<D: Buf>(&mut self, frame: &Frame<D>) -> Option<Ending> {
-        if !self.call.span.is_recording() {
-            return None;
-        }
-        if let Some(data) = frame.data_ref() {
-            self.call.summary.count(data.remaining());
-        }
-        let trailers = frame.trailers_ref()?;
-        self.call
-            .semantics
-            .on_trailers(&self.call.kind, trailers, &self.call.span)
-    }
-}
-
 impl<B, M> Body for ResponseBody<B, M>
 where
-    B: Body,
+    B: Body<Error: 'static>,
     M: Semantics,
 {
     type Data = B::Data;
@@ -135,27 +71,25 @@ where
         let Some(mut inner) = this.inner.as_mut().as_pin_mut() else {
             return Poll::Ready(None);
         };
-        let Some(open) = this.open.as_mut() else {
+        let Some(open) = &this.open else {
             return inner.poll_frame(cx);
         };
         let polled = {
             let _current = open.call.span.context().clone().attach();
+            let _panicked = OnUnwind(|| {
+                if let Some(open) = this.open.take() {
+                    open.end_unwinding();
+                }
+            });
             ready!(inner.as_mut().poll_frame(cx))
         };
-        // What ends the span now, if anything does.
-        let ending = match &polled {
-            None => Some(None),
-            Some(Err(_)) => Some(Some(failed::<B::Error>())),
-            Some(Ok(frame)) => match open.observe(frame) {
-                Some(ending) => Some(Some(ending)),
-                // A body may be dropped unpolled once it says that it is at its end.
-                None => inner.is_end_stream().then_some(None),
-            },
-        };
-        if let Some(ending) = ending
-            && let Some(open) = this.open.take()
-        {
-            open.end_as(ending);
+        // A body may be dropped unpolled once it says that it is at its end.
+        let ends = |open: &mut Open<M>| open.observe(polled.as_ref()) || inner.is_end_stream();
+        if let Some(open) = this.open.take_if(ends) {
+            let current = open.call.span.context().clone().attach();
+            this.inner.set(None);
+            drop(current);
+            open.end();
         }
         Poll::Ready(polled)
     }
@@ -165,7 +99,8 @@ where
     }
 
     fn size_hint(&self) -> SizeHint {
-        self.inner.as_ref().map(Body::size_hint).unwrap_or_default()
+        let inner = self.inner.as_ref();
+        inner.map_or_else(|| SizeHint::with_exact(0), Body::size_hint)
     }
 }
 

@@ -9,12 +9,16 @@
 //!   the end of the stream, at the trailers, at an error, or when it is dropped.
 
 mod body;
+mod call;
+pub mod error;
 mod future;
 mod layer;
+mod open;
 mod semantics;
 mod service;
 pub mod side;
 mod summary;
+mod unwind;
 
 pub use body::ResponseBody;
 pub use future::ResponseFuture;
@@ -23,17 +27,3 @@ pub use semantics::{Head, Semantics};
 pub use service::Trace;
 pub use side::Side;
 pub use summary::StreamSummary;
-
-use dynamo_trace_core::Ending;
-
-/// `error.type` for an error that is known by its Rust type alone.
-fn failed<E: ?Sized>() -> Ending {
-    let name = std::any::type_name::<E>();
-    // The name of a boxed error says nothing.
-    let name = if name.contains("dyn ") {
-        "_OTHER"
-    } else {
-        name
-    };
-    Ending::failed(name)
-}

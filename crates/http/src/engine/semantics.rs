@@ -1,13 +1,21 @@
 use super::StreamSummary;
+use super::error::error_type;
 use dynamo_trace_core::{Ending, SpanGuard};
 use http::{HeaderMap, Request, Response};
 use opentelemetry::trace::{SpanBuilder, SpanKind};
+use std::time::Duration;
 
 /// What a protocol's semantic conventions say of a span. Cheap to clone: a configuration behind
 /// an `Arc`, or nothing.
 pub trait Semantics: Clone + Send + Sync + 'static {
     /// Name and version of the instrumentation scope.
     const SCOPE: (&'static str, &'static str);
+
+    /// The semantics of this one call, where it has to be remembered: a clone by default.
+    #[must_use]
+    fn for_call<B>(&self, _kind: &SpanKind, _request: &Request<B>) -> Self {
+        self.clone()
+    }
 
     /// The span's name and the attributes that a sampler may look at. Kind and links are set by
     /// the engine.
@@ -20,14 +28,26 @@ pub trait Semantics: Clone + Send + Sync + 'static {
     /// records.
     fn on_head<B>(&self, kind: &SpanKind, response: &Response<B>, span: &SpanGuard) -> Head;
 
-    /// Adds what the trailers say, and tells the ending if they decide it. Called only if the
-    /// span records.
+    /// Adds what the trailers say, and tells the ending if they decide it; at the end of a body
+    /// that had none they are empty. Called only if the span records.
     fn on_trailers(
         &self,
         kind: &SpanKind,
         trailers: &HeaderMap,
         span: &SpanGuard,
     ) -> Option<Ending>;
+
+    /// Adds what an error of the service or of the response body says, and tells the ending: by
+    /// default failed, with [`error_type`]. Called only if the span records.
+    fn on_error<E: 'static>(&self, _kind: &SpanKind, error: &E, _span: &SpanGuard) -> Ending {
+        Ending::failed(error_type(error))
+    }
+
+    /// Tells the ending of a call that is dropped this long after its start, if it is another
+    /// than that of any drop (see [`SpanGuard`]). Called only if the span records.
+    fn on_drop(&self, _kind: &SpanKind, _elapsed: Duration, _span: &SpanGuard) -> Option<Ending> {
+        None
+    }
 
     /// Adds what was counted of the body; called only if the span records.
     fn on_body_end(&self, kind: &SpanKind, summary: &StreamSummary, span: &SpanGuard);
@@ -41,4 +61,6 @@ pub enum Head {
     /// The span ends with the body; in this way, if the body comes to its end and no trailers
     /// say otherwise.
     Streams(Ending),
+    /// The span ends with the body, in this way whatever becomes of the body.
+    Decided(Ending),
 }

@@ -1,3 +1,4 @@
+use super::call::Call;
 use super::{ResponseBody, ResponseFuture, Semantics, Side, TraceLayer};
 use http::{Request, Response};
 use http_body::Body;
@@ -33,8 +34,8 @@ impl<S, D, M> Trace<S, D, M> {
 
 impl<S, D, M, B, R> Service<Request<B>> for Trace<S, D, M>
 where
-    S: Service<Request<B>, Response = Response<R>>,
-    R: Body,
+    S: Service<Request<B>, Response = Response<R>, Error: 'static>,
+    R: Body<Error: 'static>,
     D: Side,
     M: Semantics,
 {
@@ -63,11 +64,12 @@ where
         if span.is_recording() {
             semantics.describe(&D::KIND, &request, &span);
         }
-        D::send(propagation, span.context(), request.headers_mut());
+        let call = Call::new(span, semantics, D::KIND, &request);
+        D::send(propagation, call.span.context(), request.headers_mut());
         let inner = {
-            let _current = span.context().clone().attach();
+            let _current = call.span.context().clone().attach();
             self.inner.call(request)
         };
-        ResponseFuture::new(inner, span, semantics.clone(), D::KIND)
+        ResponseFuture::new(inner, call)
     }
 }

@@ -31,6 +31,12 @@ impl StreamSummary {
         }
     }
 
+    /// The time since the start of the request.
+    #[must_use]
+    pub fn elapsed(&self) -> Duration {
+        self.start.elapsed()
+    }
+
     pub(super) fn count(&mut self, bytes: usize) {
         let now = Instant::now();
         match self.time_to_first_chunk {

@@ -1,0 +1,95 @@
+//! Many streams at once, some of them given up.
+
+use crate::telemetry::ending;
+use crate::{Server, Telemetry, VERSIONS, soon};
+use axum::Router;
+use axum::routing::get;
+use bytes::Bytes;
+use http::Request;
+use http_body::Frame;
+use http_body_util::{BodyExt, Full};
+use rand::rngs::SmallRng;
+use rand::{Rng, SeedableRng};
+use tokio::task::JoinSet;
+use tower::{Layer, ServiceExt};
+
+const STREAMS: usize = 200;
+const CHUNKS: usize = 20;
+
+#[tokio::test(flavor = "multi_thread")]
+async fn every_span_that_starts_ends() {
+    for protocol in VERSIONS {
+        let seed = rand::rng().random();
+        eprintln!("seed {seed}");
+        let mut random = SmallRng::seed_from_u64(seed);
+        let telemetry = Telemetry::new();
+        let tokens = async || {
+            let stream = futures_util::stream::unfold(0, async |n| {
+                tokio::task::yield_now().await;
+                let frame = Ok::<_, std::convert::Infallible>(Frame::data(Bytes::from("token")));
+                (n < CHUNKS).then_some((frame, n + 1))
+            });
+            axum::body::Body::new(http_body_util::StreamBody::new(stream))
+        };
+        let app = Router::new()
+            .route("/", get(tokens))
+            .layer(telemetry.server());
+        let server = Server::start(app).await;
+        let client = telemetry.client().layer(protocol.client());
+        let mut calls = JoinSet::new();
+        for _ in 0..STREAMS {
+            // One in ten is given up after as many polls.
+            let polls = random
+                .random_ratio(1, 10)
+                .then(|| random.random_range(0..12));
+            let request = Request::get(format!("http://{}/", server.addr));
+            let request = request.body(Full::<Bytes>::default()).unwrap();
+            let call = client.clone().oneshot(request);
+            calls.spawn(async move {
+                let whole = Box::pin(async move {
+                    let response = call.await.unwrap();
+                    response.collect().await.unwrap().to_bytes().len()
+                });
+                match polls {
+                    None => Some(whole.await),
+                    Some(polls) => give_up(whole, polls).await,
+                }
+            });
+        }
+        let mut complete = 0;
+        while let Some(read) = soon(calls.join_next()).await {
+            if let Some(read) = read.unwrap() {
+                assert_eq!(read, CHUNKS * "token".len());
+                complete += 1;
+            }
+        }
+        // Those that were given up early have not reached the server.
+        let spans = telemetry.all_ended(2 * complete).await;
+        let mut endings: Vec<_> = spans.iter().map(ending).collect();
+        endings.retain(|ending| ending == "complete");
+        assert!(endings.len() >= 2 * complete, "{protocol:?}, seed {seed}");
+        let failed = spans.iter().find(|s| ending(s).starts_with("failed"));
+        assert!(failed.is_none(), "{failed:#?}");
+    }
+}
+
+/// Polls a future so many times, and drops it.
+async fn give_up<F: Future + Unpin>(mut future: F, polls: usize) -> Option<F::Output> {
+    let mut left = polls;
+    std::future::poll_fn(move |cx| {
+        use std::task::Poll;
+        if left == 0 {
+            return Poll::Ready(None);
+        }
+        left -= 1;
+        match std::pin::Pin::new(&mut future).poll(cx) {
+            Poll::Ready(output) => Poll::Ready(Some(output)),
+            Poll::Pending => {
+                // Polls by itself too, so that it is given up at all.
+                cx.waker().wake_by_ref();
+                Poll::Pending
+            }
+        }
+    })
+    .await
+}
