@@ -86,6 +86,7 @@ impl<C: CarrierMut> CarrierMut for AtRest<C> {
 mod tests {
     use super::*;
     use opentelemetry::baggage::BaggageExt;
+    use proptest::prelude::*;
     use std::collections::BTreeMap;
 
     const PARENT: &str = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-00";
@@ -143,5 +144,12 @@ mod tests {
         }
         assert_eq!(time(b"-1"), None);
         assert_eq!(time(b"soon"), None);
+    }
+
+    proptest! {
+        #[test]
+        fn any_bytes_are_read_without_panic(bytes: Vec<u8>) {
+            let _ = read(&Propagation::w3c(), &Trust::trusted(), &bytes);
+        }
     }
 }

@@ -75,3 +75,42 @@ impl Branches {
         Some(response)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::wire::TxnRequest;
+    use super::*;
+    use proptest::prelude::*;
+
+    proptest! {
+        #[test]
+        fn any_bytes_are_read_without_panic(bytes: Vec<u8>) {
+            let bytes = Bytes::from(bytes);
+            let branches = Branches {
+                success: vec![Part::Own, Part::Companion],
+                failure: vec![Part::Nested(Branches::default())],
+            };
+            let _ = (branches.txn(bytes.clone()), branches.single(bytes.clone()));
+            let _ = TxnRequest::decode(bytes);
+        }
+
+        #[test]
+        fn what_is_the_users_comes_back_as_it_was(own: Vec<u8>, companion: Vec<u8>) {
+            let op = |bytes: &[u8]| ResponseOp {
+                op: Some(Op::Range(Bytes::copy_from_slice(bytes))),
+            };
+            let response = |responses| TxnResponse {
+                header: Some(Bytes::from_static(b"\x18\x07")),
+                succeeded: true,
+                responses,
+            };
+            let branches = Branches {
+                success: vec![Part::Companion, Part::Own],
+                failure: Vec::new(),
+            };
+            let sent = response(vec![op(&companion), op(&own)]).encode_to_vec();
+            let expected = response(vec![op(&own)]).encode_to_vec();
+            prop_assert_eq!(branches.txn(sent.into()).unwrap(), expected);
+        }
+    }
+}

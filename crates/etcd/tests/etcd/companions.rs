@@ -1,6 +1,7 @@
 //! What rests beside the values.
 
 use crate::bench::{Bench, companion};
+use crate::tap::Tap;
 use dynamo_trace_core::{Carrier, ContextBlock, Field};
 use etcd_client::{Compare, CompareOp, DeleteOptions, PutOptions, Txn, TxnOp};
 use opentelemetry::trace::TraceContextExt;
@@ -126,17 +127,28 @@ async fn transactions_write_the_companions_of_the_branch_that_runs() {
 #[tokio::test]
 async fn a_long_transaction_goes_without() {
     let bench = Bench::start().await;
-    let puts = |count: usize| {
-        let puts = (0..count).map(|n| TxnOp::put(format!("k{n:03}"), "v", None));
-        Txn::new().and_then(puts.collect::<Vec<_>>())
+    let tap = Tap::default();
+    let etcd = bench.tapped(&tap).await;
+    let puts = |prefix: &str, count: usize| {
+        let puts = (0..count).map(|n| TxnOp::put(format!("{prefix}{n:03}"), "v", None));
+        puts.collect::<Vec<_>>()
     };
-    bench.etcd.txn(puts(64)).await.unwrap();
+    let long = puts("k", 64);
+    etcd.txn(Txn::new().and_then(long)).await.unwrap();
     assert_eq!(bench.stored(&companion("")).await.len(), 64);
-    assert_eq!(bench.etcd.companions_left_out(), 0);
-    bench.etcd.txn(puts(65)).await.unwrap();
+    assert_eq!(etcd.companions_left_out(), 0);
+    let too_long = puts("k", 65);
+    etcd.txn(Txn::new().and_then(too_long)).await.unwrap();
     assert_eq!(bench.stored("k").await.len(), 65);
     assert_eq!(bench.stored(&companion("")).await.len(), 64);
-    assert_eq!(bench.etcd.companions_left_out(), 1);
+    assert_eq!(etcd.companions_left_out(), 1);
+    // A nested one has what the outer leaves.
+    let nested = TxnOp::txn(Txn::new().and_then(puts("n", 60)));
+    let outer = [puts("o", 20), vec![nested]].concat();
+    etcd.txn(Txn::new().and_then(outer)).await.unwrap();
+    assert_eq!(etcd.companions_left_out(), 2);
+    // None was tried first.
+    assert_eq!(tap.methods(), ["Txn"; 3]);
 }
 
 #[tokio::test]
