@@ -36,8 +36,13 @@ pub fn as_error(error: &dyn Any) -> Option<&(dyn Error + 'static)> {
         return Some(body);
     }
     #[cfg(feature = "hyper-util")]
-    if let Some(client) = error.downcast_ref::<hyper_util::client::legacy::Error>() {
-        return Some(client);
+    {
+        if let Some(client) = error.downcast_ref::<hyper_util::client::legacy::Error>() {
+            return Some(client);
+        }
+        if let Some(connection) = error.downcast_ref::<hyper::Error>() {
+            return Some(connection);
+        }
     }
     error.downcast_ref::<io::Error>().map(|error| error as _)
 }
