@@ -24,6 +24,8 @@
 
 pub mod attributes;
 mod carrier;
+mod deadline;
+mod error;
 mod semantics;
 pub mod status;
 

@@ -1,21 +1,33 @@
 use crate::attributes::{
     RPC_METHOD, RPC_RESPONSE_STATUS_CODE, RPC_SYSTEM_NAME, SERVER_ADDRESS, SERVER_PORT,
 };
-use crate::status;
+use crate::{deadline, error, status};
 use dynamo_trace_core::{Ending, SpanGuard};
 use dynamo_trace_http::engine::{Head, Semantics, StreamSummary};
 use http::{HeaderMap, Request, Response, StatusCode};
 use opentelemetry::KeyValue;
 use opentelemetry::trace::{SpanBuilder, SpanKind};
+use std::time::Duration;
 use tonic::Code;
 
 /// The RPC semantic conventions for gRPC.
 #[derive(Clone, Copy, Debug, Default)]
 #[non_exhaustive]
-pub struct Grpc;
+pub struct Grpc {
+    /// How long the caller of this one call waits for it.
+    timeout: Option<Duration>,
+}
 
 impl Semantics for Grpc {
     const SCOPE: (&'static str, &'static str) = (env!("CARGO_PKG_NAME"), env!("CARGO_PKG_VERSION"));
+
+    fn for_call<B>(&self, kind: &SpanKind, request: &Request<B>) -> Self {
+        let timeout = match kind {
+            SpanKind::Server => deadline::of(request.headers()),
+            _ => None,
+        };
+        Self { timeout }
+    }
 
     fn start<B>(&self, _: &SpanKind, request: &Request<B>) -> SpanBuilder {
         let path = request.uri().path();
@@ -40,13 +52,12 @@ impl Semantics for Grpc {
     fn on_head<B>(&self, kind: &SpanKind, response: &Response<B>, span: &SpanGuard) -> Head {
         // A status in the head means that no trailers follow.
         if let Some(code) = status::of(response.headers()) {
-            return Head::Streams(record(kind, code, span));
+            return Head::Decided(record(kind, code, span));
         }
-        Head::Streams(match response.status() {
-            // What a stream without a status means: gRPC over HTTP/2, "Responses".
-            StatusCode::OK => ending(kind, Code::Unknown),
-            status => record(kind, status::of_http(status), span),
-        })
+        match response.status() {
+            StatusCode::OK => Head::Streams(ending(kind, Code::Unknown)),
+            status => Head::Decided(record(kind, status::of_http(status), span)),
+        }
     }
 
     fn on_trailers(
@@ -55,7 +66,22 @@ impl Semantics for Grpc {
         trailers: &HeaderMap,
         span: &SpanGuard,
     ) -> Option<Ending> {
-        status::of(trailers).map(|code| record(kind, code, span))
+        // What a stream without a status means: gRPC over HTTP/2, "Responses".
+        let code = status::of(trailers).unwrap_or(Code::Unknown);
+        Some(record(kind, code, span))
+    }
+
+    fn on_error<E: 'static>(&self, kind: &SpanKind, error: &E, span: &SpanGuard) -> Ending {
+        let ending = record(kind, error::code(error), span);
+        match error::io_kind(error) {
+            Some(kind) if ending != Ending::Complete => Ending::failed(kind),
+            _ => ending,
+        }
+    }
+
+    fn on_drop(&self, kind: &SpanKind, elapsed: Duration, span: &SpanGuard) -> Option<Ending> {
+        let exceeded = self.timeout.is_some_and(|timeout| elapsed >= timeout);
+        exceeded.then(|| record(kind, Code::DeadlineExceeded, span))
     }
 
     fn on_body_end(&self, _: &SpanKind, _: &StreamSummary, _: &SpanGuard) {}

@@ -1,5 +1,6 @@
 //! gRPC status codes, where they stand and which of them are errors.
 
+use h2::Reason;
 use http::{HeaderMap, StatusCode};
 use tonic::Code;
 
@@ -24,6 +25,26 @@ pub const fn of_http(status: StatusCode) -> Code {
         403 => Code::PermissionDenied,
         404 => Code::Unimplemented,
         429 | 502 | 503 | 504 => Code::Unavailable,
+        _ => Code::Unknown,
+    }
+}
+
+/// The code that a client makes of a stream's reset (gRPC over HTTP/2, "Errors"); `UNKNOWN` for
+/// what is not listed there.
+pub(crate) const fn of_reset(reason: Reason) -> Code {
+    match reason {
+        Reason::NO_ERROR
+        | Reason::PROTOCOL_ERROR
+        | Reason::INTERNAL_ERROR
+        | Reason::FLOW_CONTROL_ERROR
+        | Reason::SETTINGS_TIMEOUT
+        | Reason::FRAME_SIZE_ERROR
+        | Reason::COMPRESSION_ERROR
+        | Reason::CONNECT_ERROR => Code::Internal,
+        Reason::REFUSED_STREAM => Code::Unavailable,
+        Reason::CANCEL => Code::Cancelled,
+        Reason::ENHANCE_YOUR_CALM => Code::ResourceExhausted,
+        Reason::INADEQUATE_SECURITY => Code::PermissionDenied,
         _ => Code::Unknown,
     }
 }

@@ -1,0 +1,60 @@
+use http::HeaderMap;
+use std::time::Duration;
+
+/// How long the caller waits: `grpc-timeout`, at most eight digits and a unit (gRPC over HTTP/2,
+/// "Requests").
+pub(crate) fn of(headers: &HeaderMap) -> Option<Duration> {
+    let text = headers.get("grpc-timeout")?.to_str().ok()?;
+    let (digits, unit) = text.split_at_checked(text.len().checked_sub(1)?)?;
+    if digits.len() > 8 || !digits.bytes().all(|digit| digit.is_ascii_digit()) {
+        return None;
+    }
+    let value: u64 = digits.parse().ok()?;
+    Some(match unit {
+        "H" => Duration::from_secs(value * 60 * 60),
+        "M" => Duration::from_secs(value * 60),
+        "S" => Duration::from_secs(value),
+        "m" => Duration::from_millis(value),
+        "u" => Duration::from_micros(value),
+        "n" => Duration::from_nanos(value),
+        _ => return None,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use http::HeaderValue;
+
+    fn timeout(value: &str) -> Option<Duration> {
+        let value = HeaderValue::from_bytes(value.as_bytes()).unwrap();
+        of(&HeaderMap::from_iter([(
+            "grpc-timeout".parse().unwrap(),
+            value,
+        )]))
+    }
+
+    #[test]
+    fn a_timeout_has_a_unit() {
+        let hour = Duration::from_secs(3600);
+        for (text, expected) in [
+            ("1H", hour),
+            ("60M", hour),
+            ("3600S", hour),
+            ("3600000m", hour),
+            ("99999999u", Duration::from_micros(99_999_999)),
+            ("5n", Duration::from_nanos(5)),
+            ("99999999H", hour * 99_999_999),
+        ] {
+            assert_eq!(timeout(text), Some(expected), "{text}");
+        }
+    }
+
+    #[test]
+    fn what_is_no_timeout_is_none() {
+        for text in ["", "S", "5", "+5S", "-5S", "5 S", "123456789S", "5s", "5é"] {
+            assert_eq!(timeout(text), None, "{text}");
+        }
+        assert_eq!(of(&HeaderMap::new()), None);
+    }
+}

@@ -1,0 +1,102 @@
+//! Callers that give up, and deadlines.
+
+use crate::telemetry::{ending, text};
+use crate::{Bench, Kind, codec, name, request, soon};
+use bytes::Bytes;
+use http_body_util::combinators::UnsyncBoxBody;
+use hyper_util::client::legacy::Client;
+use hyper_util::rt::TokioExecutor;
+use opentelemetry::trace::SpanKind;
+use std::time::Duration;
+use tonic::Code;
+use tower::Layer;
+
+#[tokio::test]
+async fn a_call_that_is_given_up_before_the_head_is_cancelled() {
+    for kind in [Kind::Unary, Kind::Client] {
+        let bench = Bench::start().await;
+        let mut client = bench.client();
+        tokio::select! {
+            reply = kind.call(&mut client, request("hang")) => panic!("{reply:?}"),
+            () = soon(bench.hangs.notified()) => {}
+        }
+        for span in bench.ended().await {
+            assert_eq!(ending(&span), "cancelled", "{kind:?}");
+            assert_eq!(text(&span, "rpc.response.status_code"), None);
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_stream_that_is_given_up_is_cancelled() {
+    for kind in [Kind::Server, Kind::Both] {
+        let bench = Bench::start().await;
+        let mut client = bench.client();
+        client.ready().await.unwrap();
+        let script = Bytes::from_static(b"send hang");
+        let request = tonic::Request::new(script.clone());
+        let replies = match kind {
+            Kind::Server => client.server_streaming(request, kind.path(), codec()).await,
+            _ => {
+                let scripts = request.map(|script| futures_util::stream::iter([script]));
+                client.streaming(scripts, kind.path(), codec()).await
+            }
+        };
+        let mut replies = replies.unwrap().into_inner();
+        assert!(soon(replies.message()).await.unwrap().is_some());
+        soon(bench.hangs.notified()).await;
+        assert_eq!(bench.telemetry.count(), 0, "the stream is open");
+        drop(replies);
+        for span in bench.ended().await {
+            assert_eq!(ending(&span), "cancelled", "{kind:?}");
+            assert_eq!(text(&span, "rpc.response.status_code"), None);
+        }
+    }
+}
+
+const TIMEOUT: Duration = Duration::from_millis(50);
+
+#[tokio::test]
+async fn a_deadline_of_the_client_is_exceeded() {
+    let bench = Bench::start().await;
+    let mut hang = request("hang");
+    hang.set_timeout(TIMEOUT);
+    let reply = Kind::Unary.call(&mut bench.client(), hang).await;
+    // What tonic makes of it.
+    assert_eq!(reply.unwrap_err().code(), Code::Cancelled);
+    let [client, server] = bench.ended().await;
+    assert_eq!(ending(&client), "failed:DEADLINE_EXCEEDED");
+    let code = text(&client, "rpc.response.status_code");
+    assert_eq!(code, name(Code::DeadlineExceeded));
+    // Who is first?
+    let either = ["cancelled", "failed:DEADLINE_EXCEEDED"];
+    assert!(either.contains(&&*ending(&server)), "{server:#?}");
+}
+
+#[tokio::test]
+async fn a_deadline_is_exceeded_on_the_server() {
+    let bench = Bench::start().await;
+    // A client that sends its deadline, and leaves it to the server.
+    let client: Client<_, UnsyncBoxBody<Bytes, tonic::Status>> =
+        Client::builder(TokioExecutor::new())
+            .http2_only(true)
+            .build_http();
+    let client = tower::util::MapRequest::new(client, |request: http::Request<_>| {
+        request.map(UnsyncBoxBody::<Bytes, tonic::Status>::new)
+    });
+    let client = bench.telemetry.client().layer(client);
+    let origin = format!("http://{}", bench.addr).parse().unwrap();
+    let mut client = tonic::client::Grpc::with_origin(client, origin);
+    client.ready().await.unwrap();
+    let mut request = tonic::Request::new(Bytes::from_static(b"hang"));
+    request.set_timeout(TIMEOUT);
+    let reply = client.unary(request, Kind::Unary.path(), codec());
+    let status = soon(reply).await.unwrap_err();
+    let [client, server] = bench.ended().await;
+    assert_eq!(server.span_kind, SpanKind::Server);
+    assert_eq!(ending(&server), "failed:DEADLINE_EXCEEDED");
+    let code = text(&server, "rpc.response.status_code");
+    assert_eq!(code, name(Code::DeadlineExceeded));
+    let code = text(&client, "rpc.response.status_code");
+    assert_eq!(code, name(status.code()), "as the caller sees it");
+}
