@@ -4,10 +4,34 @@ use tonic::metadata::{Ascii, MetadataKey, MetadataMap, MetadataValue};
 /// tonic metadata as a carrier to read from, for interceptors and handlers.
 ///
 /// The layers do not need it: under tonic, metadata are HTTP headers.
+///
+/// ```
+/// use dynamo_trace_core::Propagation;
+/// use dynamo_trace_grpc::Metadata;
+/// use opentelemetry::Context;
+///
+/// fn parent(request: &tonic::Request<()>) -> Context {
+///     let metadata = Metadata(request.metadata());
+///     Propagation::global().extract(&Context::current(), &metadata)
+/// }
+/// ```
 #[derive(Clone, Copy, Debug)]
 pub struct Metadata<'m>(pub &'m MetadataMap);
 
-/// tonic metadata as a carrier to write to. Values that are not ASCII are not set.
+/// tonic metadata as a carrier to write to. Values that are not printable ASCII are not set, and
+/// neither are fields whose names end in `-bin`, which hold no text.
+///
+/// ```
+/// use dynamo_trace_core::Propagation;
+/// use dynamo_trace_grpc::MetadataMut;
+/// use opentelemetry::Context;
+///
+/// fn intercept(mut request: tonic::Request<()>) -> Result<tonic::Request<()>, tonic::Status> {
+///     let mut metadata = MetadataMut(request.metadata_mut());
+///     Propagation::global().inject(&Context::current(), &mut metadata);
+///     Ok(request)
+/// }
+/// ```
 #[derive(Debug)]
 pub struct MetadataMut<'m>(pub &'m mut MetadataMap);
 

@@ -1,11 +1,40 @@
 //! Tower layers that carry trace context over gRPC.
 //!
-//! - [`ServerLayer`]: for `tonic::transport::Server::layer`, or one service.
-//! - [`ClientLayer`]: around a `tonic::transport::Channel`.
+//! - [`ServerLayer`]: for `tonic::transport::Server::layer`, or around routes;
+//! - [`ClientLayer`]: around a [`tonic::transport::Channel`];
+//! - [`Metadata`], [`MetadataMut`]: for interceptors and handlers.
 //!
-//! The span is named `{package}.{Service}/{Method}`, covers the whole call with its streams, and
-//! takes its status from the trailers. What crosses the wire: the metadata `traceparent`,
-//! `tracestate` and `baggage` (W3C Trace Context Level 2, W3C Baggage).
+//! # What crosses the wire
+//!
+//! Request metadata; nothing is added to responses.
+//!
+//! | metadata | sent | read |
+//! |---|---|---|
+//! | `traceparent` | one, 55 bytes (W3C Trace Context Level 2, 3.2) | one; two restart the trace |
+//! | `tracestate` | one or none, at most 32 members (3.3) | all values, joined in order |
+//! | `baggage` | one or none (W3C Baggage, 3) | all values, joined in order |
+//!
+//! As ASCII values; names are lowercase in HTTP/2. `tracestate` and `baggage` are read up to
+//! [16 KiB together](dynamo_trace_core::Trust::DEFAULT_MAX_BYTES), or as
+//! [trust](TraceLayer::with_trust) says. tonic's server takes 16 KiB of metadata at most unless
+//! its `http2_max_header_list_size` says more.
+//!
+//! # When spans start and end
+//!
+//! On either side a span covers the whole call with its streams: from the call of the service to
+//! the trailers, or to a response that has its status in the head, an error, or a drop. It is
+//! named `{package}.{Service}/{Method}`.
+//!
+//! # Status
+//!
+//! `rpc.response.status_code` is the name of the code in the trailers or in the head. Where the
+//! transport failed it is the code that tonic makes of it for the caller (`UNAVAILABLE` where
+//! nobody listens), but `DEADLINE_EXCEEDED` where tonic says `CANCELLED` of its own timeout. To
+//! the client every code but `OK` is an error; to the server those that are
+//! [not the caller's doing](status::is_server_error).
+//!
+//! A call that is given up was cancelled, which is no error and has no code. One that the server
+//! drops after the caller's `grpc-timeout` failed with `DEADLINE_EXCEEDED`.
 //!
 //! ```no_run
 //! use dynamo_trace_grpc::{ClientLayer, ServerLayer};
@@ -35,8 +64,40 @@ pub use semantics::Grpc;
 use dynamo_trace_http::engine::TraceLayer;
 use dynamo_trace_http::{Client, Server};
 
-/// Spans of a gRPC server. See the [crate](crate) documentation.
+/// Spans of a gRPC server: kind SERVER, from the call to the trailers.
+///
+/// What the caller sent is trusted unless [told otherwise](TraceLayer::with_trust).
+///
+/// ```
+/// use dynamo_trace_core::Trust;
+/// use dynamo_trace_grpc::ServerLayer;
+/// use tonic::service::Routes;
+/// use tower_layer::Layer;
+///
+/// // On a public port: traces of one's own, linked to those of the callers.
+/// let layer = ServerLayer::new().with_trust(Trust::linked());
+/// let routes = layer.layer(Routes::default());
+/// ```
 pub type ServerLayer = TraceLayer<Server, Grpc>;
 
-/// Spans of a gRPC client. See the [crate](crate) documentation.
+/// Spans of a gRPC client: kind CLIENT, from the call to the trailers.
+///
+/// The parent is the span that is current where the call is made. Metadata of the request that
+/// hold another context are replaced.
+///
+/// ```no_run
+/// use dynamo_trace_grpc::ClientLayer;
+/// use tonic::transport::Channel;
+/// use tower::ServiceBuilder;
+///
+/// # async fn run() -> Result<(), Box<dyn std::error::Error>> {
+/// let channel = Channel::from_static("http://[::1]:50051").connect().await?;
+/// let channel = ServiceBuilder::new()
+///     .layer(ClientLayer::new())
+///     .service(channel);
+/// // For any generated client: `GreeterClient::new(channel)`.
+/// let client = tonic::client::Grpc::new(channel);
+/// # Ok(())
+/// # }
+/// ```
 pub type ClientLayer = TraceLayer<Client, Grpc>;

@@ -1,12 +1,40 @@
 //! Tower layers that carry trace context over HTTP.
 //!
-//! - [`ServerLayer`]: for axum, or any tower HTTP service. The span is named
-//!   `{method} {route}` and ends when the response *body* ends.
-//! - [`ClientLayer`]: for any tower HTTP client. The span is named `{method}` and ends when the
-//!   response head arrives.
+//! - [`ServerLayer`]: for axum, or any tower HTTP service;
+//! - [`ClientLayer`]: for any tower HTTP client.
 //!
-//! What crosses the wire: the headers `traceparent`, `tracestate` and `baggage` (W3C Trace
-//! Context Level 2, W3C Baggage).
+//! # What crosses the wire
+//!
+//! Request headers; nothing is added to responses.
+//!
+//! | header | sent | read |
+//! |---|---|---|
+//! | `traceparent` | one, 55 bytes (W3C Trace Context Level 2, 3.2) | one; two restart the trace |
+//! | `tracestate` | one or none, at most 32 members (3.3) | all values, joined in order |
+//! | `baggage` | one or none (W3C Baggage, 3) | all values, joined in order |
+//!
+//! Names compare in any case, and are sent in lowercase. `tracestate` and `baggage` are read up
+//! to [16 KiB together](dynamo_trace_core::Trust::DEFAULT_MAX_BYTES), or as
+//! [trust](engine::TraceLayer::with_trust) says. Other headers are for a
+//! [propagation](engine::TraceLayer::with_propagation) with other formats.
+//!
+//! # When spans start and end
+//!
+//! | | starts | ends |
+//! |---|---|---|
+//! | server | when the service is called | with the response *body*: its end, trailers, an error, a drop |
+//! | client | when the service is called, once for every send | with the response head |
+//!
+//! The server's span ends with the head where nobody reads a body: for `HEAD`, 1xx, 204 and 304.
+//! Bodies that are dropped before their end were cancelled, which is no error. The response
+//! future and the server's response body are polled, and dropped, with the span current: what
+//! makes tokens can set attributes until the last one.
+//!
+//! # Names
+//!
+//! `{method} {route}` where a route is known, else `{method}`; never the path. With the feature
+//! `axum` the route is its `MatchedPath`, which a layer given to `Router::layer` sees, and one
+//! around the whole `Router` does not.
 //!
 //! ```
 //! use axum::{Router, routing::get};
@@ -17,7 +45,12 @@
 //!     .layer(ServerLayer::new());
 //! ```
 //!
-//! [`engine`] is the one service, future and body behind them, which gRPC shares.
+//! # Features
+//!
+//! - `axum`: routes from axum's `MatchedPath`; `error.type` tells why an axum body failed.
+//! - `hyper-util`: `error.type` tells why hyper, or hyper-util's client, failed.
+//!
+//! [`engine`] is the one service, future and body behind the layers, which gRPC shares.
 
 pub mod attributes;
 pub mod engine;
@@ -27,8 +60,47 @@ mod semantics;
 pub use engine::side::{Client, Server};
 pub use semantics::Http;
 
-/// Spans of an HTTP server. See the [crate](crate) documentation.
+/// Spans of an HTTP server: kind SERVER, from the call to the end of the response body.
+///
+/// A 5xx is an error, a 4xx is none. What the caller sent is trusted unless
+/// [told otherwise](engine::TraceLayer::with_trust). Where it sent nothing, a current span is
+/// the parent.
+///
+/// Layers outside of it that drop calls, such as timeouts, make them cancelled.
+///
+/// ```
+/// use axum::{Router, routing::post};
+/// use dynamo_trace_core::Trust;
+/// use dynamo_trace_http::ServerLayer;
+///
+/// // On a public port: traces of one's own, linked to those of the callers.
+/// let app: Router = Router::new()
+///     .route("/v1/chat/completions", post(async || "tokens"))
+///     .layer(ServerLayer::new().with_trust(Trust::linked()));
+/// ```
 pub type ServerLayer = engine::TraceLayer<Server, Http>;
 
-/// Spans of an HTTP client, one for every send. See the [crate](crate) documentation.
+/// Spans of an HTTP client: kind CLIENT, from the call to the response head, one for every send.
+///
+/// The parent is the span that is current where the service is called: layers that call from a
+/// task of their own, such as tower's `Buffer`, belong inside. Headers of the request that hold
+/// another context are replaced. 4xx and 5xx are errors.
+///
+/// ```
+/// use dynamo_trace_http::ClientLayer;
+/// use http_body_util::Empty;
+/// use hyper_util::{client::legacy::Client, rt::TokioExecutor};
+/// use tower::{Service, ServiceBuilder};
+///
+/// # async fn run() -> Result<(), Box<dyn std::error::Error>> {
+/// let client = Client::builder(TokioExecutor::new()).build_http::<Empty<&'static [u8]>>();
+/// let mut client = ServiceBuilder::new()
+///     .layer(ClientLayer::new())
+///     .service(client);
+///
+/// let request = http::Request::get("http://localhost:8000/health").body(Empty::new())?;
+/// let response = client.call(request).await?;
+/// # Ok(())
+/// # }
+/// ```
 pub type ClientLayer = engine::TraceLayer<Client, Http>;

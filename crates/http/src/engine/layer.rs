@@ -6,8 +6,11 @@ use tower_layer::Layer;
 
 /// Wraps services in [`Trace`].
 ///
-/// By default it uses the global tracer provider and propagation, resolved on the first request,
-/// and trusts its callers.
+/// By default it uses the global tracer provider and propagation, resolved on the first request
+/// and kept from then on, and trusts its callers. Without an SDK it records nothing, and passes
+/// on what came in.
+///
+/// `D` is the [`Side`] of the call, `M` the [`Semantics`] of the protocol.
 #[derive(Clone, Debug)]
 #[must_use]
 pub struct TraceLayer<D, M> {
@@ -53,7 +56,8 @@ impl<D: Side, M: Semantics> TraceLayer<D, M> {
         self
     }
 
-    /// Sets how far callers are trusted. Of use on the server side only.
+    /// Sets how far callers are trusted. Of use on the server side only: a client has no
+    /// caller.
     pub fn with_trust(mut self, trust: Trust) -> Self {
         self.trust = trust;
         self

@@ -4,9 +4,12 @@
 //! - `call`: a [`Side`] extracts the caller's context or takes the current one, and
 //!   [`Semantics`] name the span. On the client side the span's context goes into the headers.
 //!   The inner service's `call` and its future run with the span current.
-//! - response head: semantics tell whether the span ends with it or with the body.
+//! - response head: semantics tell whether the span ends with it or with the body. It ends with
+//!   the head where nobody reads a body (RFC 9110, 6.4.1).
 //! - response body: polled with the span current, to its last poll. It ends the span once: at
 //!   the end of the stream, at the trailers, at an error, or when it is dropped.
+//! - a panic of what runs inside ends the span as failed while it unwinds; a drop before the end
+//!   ends it as cancelled.
 
 mod body;
 mod call;

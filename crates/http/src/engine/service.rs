@@ -7,6 +7,14 @@ use std::task::{Context, Poll};
 use tower_service::Service;
 
 /// A service whose calls are spans. Made by [`TraceLayer`].
+///
+/// Calls the service inside only after that was ready, and is ready when that is; an error of
+/// its `poll_ready` makes no span. A clone shares tracer and propagation.
+///
+/// # Cancel safety
+///
+/// Dropping the response future or the response body drops what is inside, with the span
+/// current, and ends the span as cancelled.
 #[derive(Clone, Debug)]
 pub struct Trace<S, D, M> {
     inner: S,

@@ -5,7 +5,7 @@ use bytes::Bytes;
 use futures_util::poll;
 use http::{Request, Response};
 use http_body::{Body, Frame};
-use http_body_util::BodyExt;
+use http_body_util::{BodyExt, Full};
 use opentelemetry::Context;
 use opentelemetry::trace::{SpanId, TraceContextExt};
 use std::convert::Infallible;
@@ -162,4 +162,34 @@ async fn a_body_at_its_end_stays_there() {
     assert!(body.is_end_stream());
     assert_eq!(body.size_hint().exact(), Some(0));
     assert!(body.frame().await.is_none());
+}
+
+#[tokio::test]
+async fn trailers_end_the_span_at_once() {
+    let telemetry = Telemetry::new();
+    let service = service_fn(async |_: Request<()>| {
+        let trailers = Ok(Frame::trailers(http::HeaderMap::new()));
+        Ok::<_, Infallible>(Response::new(frames([crate::data("one"), trailers])))
+    });
+    let response = telemetry.server().layer(service).call(Request::new(()));
+    let mut body = response.await.unwrap().into_body();
+    body.frame().await.unwrap().unwrap();
+    assert_eq!(telemetry.count(), 0);
+    body.frame().await.unwrap().unwrap();
+    assert_eq!(telemetry.count(), 1);
+}
+
+#[tokio::test]
+async fn a_body_that_knows_its_end_ends_the_span_there() {
+    let telemetry = Telemetry::new();
+    let service = service_fn(async |_: Request<()>| {
+        Ok::<_, Infallible>(Response::new(Full::<Bytes>::from("one")))
+    });
+    let response = telemetry.server().layer(service).call(Request::new(()));
+    let mut body = response.await.unwrap().into_body();
+    assert_eq!(body.size_hint().exact(), Some(3));
+    assert_eq!(telemetry.count(), 0);
+    body.frame().await.unwrap().unwrap();
+    assert_eq!(telemetry.count(), 1);
+    assert!(body.is_end_stream());
 }

@@ -9,10 +9,12 @@ use http::{Method, Response, StatusCode};
 use http_body_util::BodyExt;
 use opentelemetry_sdk::trace::SpanData;
 use std::convert::Infallible;
+use std::future::Ready;
 use std::io::{Error, ErrorKind};
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::Pin;
 use std::task::{Context, Poll};
-use tower::{Layer, ServiceExt, service_fn};
+use tower::{Layer, Service, ServiceExt, service_fn};
 
 /// Serves one request that may fail in any way, and gives the one span.
 async fn record<F>(protocol: Protocol, respond: impl Fn() -> F + Clone + Send + 'static) -> SpanData
@@ -92,8 +94,8 @@ impl<F: Future> Future for Caught<F> {
     type Output = Option<F::Output>;
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        let poll = std::panic::AssertUnwindSafe(|| self.0.as_mut().poll(cx));
-        match std::panic::catch_unwind(poll) {
+        let poll = AssertUnwindSafe(|| self.0.as_mut().poll(cx));
+        match catch_unwind(poll) {
             Ok(Poll::Pending) => Poll::Pending,
             Ok(Poll::Ready(output)) => Poll::Ready(Some(output)),
             Err(_) => Poll::Ready(None),
@@ -112,6 +114,18 @@ async fn a_panic_that_is_caught_outside_fails_the_span() {
     let service = telemetry.server().layer(panics);
     let mut caught = Caught(Box::pin(service.oneshot(http::Request::default())));
     assert!((&mut caught).await.is_none());
+    let [span] = telemetry.ended().await;
+    assert_eq!(ending(&span), "failed:panic");
+}
+
+#[tokio::test]
+async fn a_panic_of_the_call_fails_the_span() {
+    let telemetry = Telemetry::new();
+    let panics =
+        service_fn(|_| -> Ready<Result<Response<Body>, Infallible>> { panic!("of the call") });
+    let mut service = telemetry.server().layer(panics);
+    let call = AssertUnwindSafe(|| service.call(http::Request::<Body>::default()));
+    assert!(catch_unwind(call).is_err());
     let [span] = telemetry.ended().await;
     assert_eq!(ending(&span), "failed:panic");
 }
