@@ -1,10 +1,6 @@
 //! The demo's command line: what it prints, how it ends, and what it leaves behind.
 
-#![expect(
-    clippy::unwrap_used,
-    clippy::indexing_slicing,
-    reason = "a failed step fails the test"
-)]
+#![expect(clippy::unwrap_used, reason = "a failed step fails the test")]
 
 use std::collections::BTreeSet;
 use std::fs;

@@ -52,7 +52,10 @@ pub(crate) fn ensure() -> Result<(), String> {
         let packages: Vec<_> = missing().map(|tool| tool.debian).collect();
         let install = format!("apt-get install -y {}", packages.join(" "));
         match privilege() {
-            Some(prefix) => vec![format!("{prefix}apt-get update"), format!("{prefix}{install}")],
+            Some(prefix) => vec![
+                format!("{prefix}apt-get update"),
+                format!("{prefix}{install}"),
+            ],
             None => {
                 return Err(format!(
                     "not found: {names}\ninstall with: sudo apt-get update && sudo {install}"

@@ -60,7 +60,9 @@ async fn main() -> anyhow::Result<()> {
         Sampling::On => Sampler::AlwaysOn,
         Sampling::Off => Sampler::AlwaysOff,
     };
-    let telemetry = Telemetry::builder("w3c-forwarder").sampler(sampler).init()?;
+    let telemetry = Telemetry::builder("w3c-forwarder")
+        .sampler(sampler)
+        .init()?;
     let client = Client::builder(TokioExecutor::new()).build_http();
     let app = Router::new()
         .route("/test", post(forward))
@@ -68,7 +70,10 @@ async fn main() -> anyhow::Result<()> {
         .with_state(ClientLayer::new().layer(client));
     let listener = TcpListener::bind(args.listen).await;
     let listener = listener.with_context(|| {
-        format!("cannot listen on {}; give another address as the first argument", args.listen)
+        format!(
+            "cannot listen on {}; give another address as the first argument",
+            args.listen
+        )
     })?;
     tracing::info!("listening on {}", args.listen);
     axum::serve(listener, app)

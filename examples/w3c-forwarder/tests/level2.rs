@@ -1,11 +1,7 @@
 //! The forwarder as a participant of Trace Context Level 2, over sockets, with either sampler:
 //! every vector in, and what it sends on.
 
-#![expect(
-    clippy::unwrap_used,
-    clippy::indexing_slicing,
-    reason = "a failed step fails the test"
-)]
+#![expect(clippy::unwrap_used, reason = "a failed step fails the test")]
 
 use axum::extract::State;
 use axum::http::HeaderMap;
@@ -91,10 +87,17 @@ impl Forwarder {
         stream.read_to_end(&mut answer).await.unwrap();
         if answer.starts_with(b"HTTP/1.1 400") {
             let odd = |value: &[u8]| value.iter().any(|byte| byte.is_ascii_control());
-            assert!(fields.iter().any(|(_, value)| odd(value)), "refused {fields:?}");
+            assert!(
+                fields.iter().any(|(_, value)| odd(value)),
+                "refused {fields:?}"
+            );
             return None;
         }
-        assert!(answer.starts_with(b"HTTP/1.1 200"), "{}", answer.escape_ascii());
+        assert!(
+            answer.starts_with(b"HTTP/1.1 200"),
+            "{}",
+            answer.escape_ascii()
+        );
         Some(self.received.recv().await.unwrap())
     }
 }
@@ -107,7 +110,7 @@ fn only<'h>(headers: &'h HeaderMap, name: &str) -> Option<&'h str> {
 }
 
 fn traceparent(headers: &HeaderMap) -> TraceParent {
-    let value = only(headers, "traceparent").expect("a traceparent");
+    let value = only(headers, "traceparent").unwrap();
     assert!(value.starts_with("00-"));
     TraceParent::parse(value.as_bytes()).unwrap()
 }

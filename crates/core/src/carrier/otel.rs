@@ -7,7 +7,7 @@ pub struct ExtractorCarrier<'c>(pub &'c dyn Extractor);
 
 /// An OpenTelemetry [`Injector`] as a [`CarrierMut`].
 ///
-/// An injector can only set: [`CarrierMut::remove`] does nothing and nothing can be read back.
+/// An injector can only set: [`CarrierMut::remove_field`] does nothing and nothing can be read back.
 pub struct InjectorCarrier<'c>(pub &'c mut dyn Injector);
 
 impl fmt::Debug for ExtractorCarrier<'_> {

@@ -4,7 +4,7 @@
 //! instantiates every check as a test of its own with
 //! [`conformance_tests!`](crate::conformance_tests):
 //!
-//! ```ignore
+//! ```text
 //! mod conformance {
 //!     dynamo_trace_testkit::conformance_tests!(super::NatsHarness);
 //! }

@@ -35,7 +35,10 @@ pub struct CollectorArgs {
 pub async fn run(args: CollectorArgs) -> anyhow::Result<()> {
     let receiver = Receiver::builder().keep_traces(TRACES);
     let receiver = receiver.bind(args.grpc, args.http).await.with_context(|| {
-        format!("cannot listen on {} and {}; give other addresses", args.grpc, args.http)
+        format!(
+            "cannot listen on {} and {}; give other addresses",
+            args.grpc, args.http
+        )
     })?;
     announce(args.grpc)?;
     tokio::select! {

@@ -13,7 +13,11 @@ use tonic::transport::server::TcpIncoming;
 use tonic::{Request, Response, Status};
 
 /// The generated code.
-#[expect(unreachable_pub, reason = "generated")]
+#[expect(
+    unreachable_pub,
+    clippy::allow_attributes_without_reason,
+    reason = "generated"
+)]
 pub(super) mod proto {
     tonic::include_proto!("demo");
 }
