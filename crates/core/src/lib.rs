@@ -20,7 +20,7 @@ mod trust;
 pub mod w3c;
 
 pub use carrier::{Carrier, CarrierMut, ContextBlock, ContextBlockBuf, Environment, Field, Fields};
-pub use instrumentation::Instrumentation;
+pub use instrumentation::{Detail, Instrumentation};
 pub use propagation::{Format, Propagation, Rejected, Remote};
 pub use received::{Received, Relation};
 pub use span::{Ending, SpanGuard};

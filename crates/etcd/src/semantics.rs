@@ -3,7 +3,7 @@ use crate::attributes::{
     DB_OPERATION_NAME, DB_RESPONSE_STATUS_CODE, DB_SYSTEM_NAME, DEFAULT_PORT, ETCD, SERVER_ADDRESS,
     SERVER_PORT,
 };
-use dynamo_trace_core::{Ending, SpanGuard};
+use dynamo_trace_core::{Detail, Ending, SpanGuard};
 use dynamo_trace_grpc::status;
 use dynamo_trace_http::engine::{Head, Semantics, StreamSummary};
 use http::{HeaderMap, Request, Response, StatusCode, Uri};
@@ -78,8 +78,11 @@ impl Endless {
 impl Semantics for Etcd {
     const SCOPE: (&'static str, &'static str) = SCOPE;
 
-    fn start<B>(&self, _: &SpanKind, request: &Request<B>) -> SpanBuilder {
+    fn start<B>(&self, _: &SpanKind, request: &Request<B>, detail: Detail) -> SpanBuilder {
         let operation = operation(request.uri()).to_owned();
+        if detail == Detail::Name {
+            return SpanBuilder::from_name(operation);
+        }
         let mut attributes = Vec::with_capacity(6);
         attributes.push(KeyValue::new(DB_SYSTEM_NAME, ETCD));
         attributes.push(KeyValue::new(DB_OPERATION_NAME, operation.clone()));
@@ -89,8 +92,6 @@ impl Semantics for Etcd {
         }
         SpanBuilder::from_name(operation).with_attributes(attributes)
     }
-
-    fn describe<B>(&self, _: &SpanKind, _: &Request<B>, _: &SpanGuard) {}
 
     fn on_head<B>(&self, _: &SpanKind, response: &Response<B>, span: &SpanGuard) -> Head {
         // A status in the head means that no trailers follow.

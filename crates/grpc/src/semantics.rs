@@ -2,7 +2,7 @@ use crate::attributes::{
     RPC_METHOD, RPC_RESPONSE_STATUS_CODE, RPC_SYSTEM_NAME, SERVER_ADDRESS, SERVER_PORT,
 };
 use crate::{deadline, error, status};
-use dynamo_trace_core::{Ending, SpanGuard};
+use dynamo_trace_core::{Detail, Ending, SpanGuard};
 use dynamo_trace_http::engine::{Head, Semantics, StreamSummary};
 use http::{HeaderMap, Request, Response, StatusCode};
 use opentelemetry::KeyValue;
@@ -29,9 +29,12 @@ impl Semantics for Grpc {
         Self { timeout }
     }
 
-    fn start<B>(&self, _: &SpanKind, request: &Request<B>) -> SpanBuilder {
+    fn start<B>(&self, _: &SpanKind, request: &Request<B>, detail: Detail) -> SpanBuilder {
         let path = request.uri().path();
         let method = path.strip_prefix('/').unwrap_or(path).to_owned();
+        if detail == Detail::Name {
+            return SpanBuilder::from_name(method);
+        }
         let mut attributes = Vec::with_capacity(8);
         attributes.push(KeyValue::new(RPC_SYSTEM_NAME, "grpc"));
         attributes.push(KeyValue::new(RPC_METHOD, method.clone()));
@@ -46,8 +49,6 @@ impl Semantics for Grpc {
         }
         SpanBuilder::from_name(method).with_attributes(attributes)
     }
-
-    fn describe<B>(&self, _: &SpanKind, _: &Request<B>, _: &SpanGuard) {}
 
     fn on_head<B>(&self, kind: &SpanKind, response: &Response<B>, span: &SpanGuard) -> Head {
         // A status in the head means that no trailers follow.

@@ -6,13 +6,13 @@ use crate::attributes::{
 };
 use crate::engine::{Head, Semantics, StreamSummary};
 use crate::redact;
-use dynamo_trace_core::{Ending, SpanGuard};
+use dynamo_trace_core::span::span_name;
+use dynamo_trace_core::{Detail, Ending, SpanGuard};
 use http::header::{HOST, USER_AGENT};
 use http::uri::Authority;
-use http::{HeaderMap, Method, Request, Response, Version};
-use opentelemetry::KeyValue;
+use http::{HeaderMap, Method, Request, Response, Uri, Version};
 use opentelemetry::trace::{SpanBuilder, SpanKind};
-use std::borrow::Cow;
+use opentelemetry::{KeyValue, StringValue};
 
 /// The HTTP semantic conventions.
 #[derive(Clone, Copy, Debug, Default)]
@@ -24,6 +24,9 @@ const KNOWN_METHODS: [&str; 10] = [
     "GET", "HEAD", "POST", "PUT", "DELETE", "CONNECT", "OPTIONS", "TRACE", "PATCH", "QUERY",
 ];
 const OTHER: &str = "_OTHER";
+
+/// How many attributes a span of a plain request has at most, to the end.
+const ATTRIBUTES: usize = 14;
 
 fn known_method(method: &Method) -> Option<&'static str> {
     let method = method.as_str();
@@ -41,58 +44,37 @@ fn route<B>(_: &Request<B>) -> Option<&str> {
     None
 }
 
-/// `{method} {route}`, else `{method}`; `HTTP` stands for an unknown method. Never the path.
-fn name<B>(kind: &SpanKind, request: &Request<B>) -> Cow<'static, str> {
-    let method = known_method(request.method()).unwrap_or("HTTP");
-    match route(request).filter(|_| *kind == SpanKind::Server) {
-        Some(route) => format!("{method} {route}").into(),
-        None => method.into(),
-    }
-}
-
 impl Semantics for Http {
     const SCOPE: (&'static str, &'static str) = (env!("CARGO_PKG_NAME"), env!("CARGO_PKG_VERSION"));
 
-    fn start<B>(&self, kind: &SpanKind, request: &Request<B>) -> SpanBuilder {
-        let mut attributes = Vec::with_capacity(16);
-        let method = known_method(request.method()).unwrap_or(OTHER);
-        attributes.push(KeyValue::new(HTTP_REQUEST_METHOD, method));
-        let uri = request.uri();
-        let scheme = if uri.scheme_str() == Some("https") {
-            "https"
-        } else {
-            "http"
-        };
-        match kind {
-            SpanKind::Server => {
-                attributes.push(KeyValue::new(URL_PATH, uri.path().to_owned()));
-                attributes.push(KeyValue::new(URL_SCHEME, scheme));
-                if let Some(query) = uri.query() {
-                    attributes.push(KeyValue::new(URL_QUERY, redact::query(query).into_owned()));
-                }
-                if let Some(route) = route(request) {
-                    attributes.push(KeyValue::new(HTTP_ROUTE, route.to_owned()));
-                }
+    fn start<B>(&self, kind: &SpanKind, request: &Request<B>, detail: Detail) -> SpanBuilder {
+        let method = known_method(request.method());
+        let route = route(request).filter(|_| *kind == SpanKind::Server);
+        // `{method} {route}`, else `{method}`; `HTTP` stands for an unknown method. Never the
+        // path.
+        let operation = method.unwrap_or("HTTP");
+        let (name, route) = match route {
+            Some(route) => {
+                let (name, route) = span_name(operation, route);
+                (name, Some(route))
             }
-            _ => attributes.push(KeyValue::new(URL_FULL, redact::url(uri))),
+            None => (operation.into(), None),
+        };
+        let builder = SpanBuilder::from_name(name);
+        if detail == Detail::Name {
+            return builder;
         }
-        push_server(&mut attributes, kind, request, scheme);
-        SpanBuilder::from_name(name(kind, request)).with_attributes(attributes)
-    }
-
-    fn describe<B>(&self, kind: &SpanKind, request: &Request<B>, span: &SpanGuard) {
-        let method = request.method();
-        let original = known_method(method).is_none();
-        let original = original
-            .then(|| KeyValue::new(HTTP_REQUEST_METHOD_ORIGINAL, method.as_str().to_owned()));
-        let agent = (*kind == SpanKind::Server)
-            .then(|| text(request.headers(), &USER_AGENT))
-            .flatten()
-            .map(|agent| KeyValue::new(USER_AGENT_ORIGINAL, agent.to_owned()));
-        span.set_attributes(original.into_iter().chain(agent));
-        if *kind == SpanKind::Server {
-            span.set_attributes(protocol_version(request.version()));
+        let mut attributes = Vec::with_capacity(ATTRIBUTES);
+        attributes.push(KeyValue::new(HTTP_REQUEST_METHOD, method.unwrap_or(OTHER)));
+        if method.is_none() {
+            let original = request.method().as_str().to_owned();
+            attributes.push(KeyValue::new(HTTP_REQUEST_METHOD_ORIGINAL, original));
         }
+        match kind {
+            SpanKind::Server => push_received(&mut attributes, request, route),
+            _ => push_sent(&mut attributes, request),
+        }
+        builder.with_attributes(attributes)
     }
 
     fn on_head<B>(&self, kind: &SpanKind, response: &Response<B>, span: &SpanGuard) -> Head {
@@ -138,30 +120,80 @@ fn text<'h>(headers: &'h HeaderMap, name: &http::HeaderName) -> Option<&'h str> 
     headers.get(name)?.to_str().ok()
 }
 
-/// `server.address` and `server.port`: from the authority, else from `Host`. A server leaves
-/// the scheme's own port out.
-fn push_server<B>(
+/// What a server knows of a request.
+fn push_received<B>(
     attributes: &mut Vec<KeyValue>,
-    kind: &SpanKind,
     request: &Request<B>,
-    scheme: &str,
+    route: Option<StringValue>,
 ) {
-    let host = || text(request.headers(), &HOST)?.parse::<Authority>().ok();
-    let Some(authority) = request.uri().authority().cloned().or_else(host) else {
-        return;
+    let uri = request.uri();
+    let scheme = Scheme::of(uri);
+    attributes.push(KeyValue::new(URL_PATH, uri.path().to_owned()));
+    attributes.push(KeyValue::new(URL_SCHEME, scheme.name));
+    if let Some(query) = uri.query() {
+        attributes.push(KeyValue::new(URL_QUERY, redact::query(query).into_owned()));
+    }
+    attributes.extend(route.map(|route| KeyValue::new(HTTP_ROUTE, route)));
+    let authority = uri.authority().map(Authority::as_str);
+    let authority = authority.or_else(|| text(request.headers(), &HOST));
+    if let Some((host, port)) = authority.and_then(split_authority) {
+        attributes.push(KeyValue::new(SERVER_ADDRESS, host.to_owned()));
+        let port = port.filter(|port| *port != scheme.port);
+        attributes.extend(port.map(|port| KeyValue::new(SERVER_PORT, i64::from(port))));
+    }
+    if let Some(agent) = text(request.headers(), &USER_AGENT) {
+        attributes.push(KeyValue::new(USER_AGENT_ORIGINAL, agent.to_owned()));
+    }
+    attributes.extend(protocol_version(request.version()));
+}
+
+/// What a client knows of a request.
+fn push_sent<B>(attributes: &mut Vec<KeyValue>, request: &Request<B>) {
+    let uri = request.uri();
+    attributes.push(KeyValue::new(URL_FULL, redact::url(uri)));
+    let authority = uri.authority().map(Authority::as_str);
+    let authority = authority.or_else(|| text(request.headers(), &HOST));
+    if let Some((host, port)) = authority.and_then(split_authority) {
+        attributes.push(KeyValue::new(SERVER_ADDRESS, host.to_owned()));
+        let port = i64::from(port.unwrap_or(Scheme::of(uri).port));
+        attributes.push(KeyValue::new(SERVER_PORT, port));
+    }
+}
+
+struct Scheme {
+    name: &'static str,
+    port: u16,
+}
+
+impl Scheme {
+    fn of(uri: &Uri) -> Self {
+        let (name, port) = match uri.scheme_str() {
+            Some("https") => ("https", 443),
+            _ => ("http", 80),
+        };
+        Self { name, port }
+    }
+}
+
+/// Host, an IPv6 address without its brackets, and port of an authority or a `Host` header.
+fn split_authority(authority: &str) -> Option<(&str, Option<u16>)> {
+    let host_port = authority
+        .rsplit_once('@')
+        .map_or(authority, |(_, rest)| rest);
+    let (host, port) = match host_port.strip_prefix('[') {
+        Some(bracketed) => {
+            let (address, rest) = bracketed.split_once(']')?;
+            (address, rest.strip_prefix(':'))
+        }
+        None => match host_port.split_once(':') {
+            Some((host, port)) => (host, Some(port)),
+            None => (host_port, None),
+        },
     };
-    let default = if scheme == "https" { 443 } else { 80 };
-    // An IPv6 address stands without its brackets.
-    let address = authority
-        .host()
-        .trim_start_matches('[')
-        .trim_end_matches(']');
-    attributes.push(KeyValue::new(SERVER_ADDRESS, address.to_owned()));
-    let port = match kind {
-        SpanKind::Client => Some(authority.port_u16().unwrap_or(default)),
-        _ => authority.port_u16().filter(|port| *port != default),
-    };
-    attributes.extend(port.map(|port| KeyValue::new(SERVER_PORT, i64::from(port))));
+    let is_host = |byte: u8| byte.is_ascii_alphanumeric() || b"-._~:%!$&'()*+,;=".contains(&byte);
+    let valid = !host.is_empty() && host.bytes().all(is_host);
+    let port = port.filter(|port| port.bytes().all(|byte| byte.is_ascii_digit()));
+    valid.then(|| (host, port.and_then(|port| port.parse().ok())))
 }
 
 fn protocol_version(version: Version) -> Option<KeyValue> {

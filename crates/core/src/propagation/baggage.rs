@@ -15,9 +15,13 @@ pub(super) fn extract<C: Carrier>(
     budget: &mut Budget,
     remote: &mut Remote,
 ) {
+    let mut values = carrier.values_of(Field::Baggage).peekable();
+    if values.peek().is_none() {
+        return;
+    }
     let mut read = Baggage::new();
     let mut text = String::new();
-    let members = baggage::parse(budget.spend(carrier.values_of(Field::Baggage)));
+    let members = baggage::parse(budget.spend(values));
     for member in members.filter(|member| trust.takes_baggage_key(member.key)) {
         let key = member.key.to_owned();
         read.insert_with_metadata(key, member.value.to_string(), member.properties);
@@ -29,11 +33,10 @@ pub(super) fn extract<C: Carrier>(
     }
     // Duplicate keys and members over the limits are not in `read`: then the text is not kept,
     // and injection writes what is.
-    remote.kept.baggage = text;
-    remote.baggage = read;
-    if !decodes_to(&remote.kept.baggage, &remote.baggage) {
-        remote.kept.baggage.clear();
+    if decodes_to(&text, &read) {
+        remote.kept.baggage = text;
     }
+    remote.baggage = Some(read).filter(|read| !read.is_empty());
 }
 
 pub(super) fn inject<C: CarrierMut>(cx: &Context, carrier: &mut C) {

@@ -11,7 +11,7 @@ pub struct Remote {
     pub(super) span: Option<SpanContext>,
     pub(super) link: bool,
     pub(super) kept: Kept,
-    pub(super) baggage: Baggage,
+    pub(super) baggage: Option<Baggage>,
 }
 
 impl Remote {
@@ -37,7 +37,7 @@ impl Remote {
     /// Whether the carrier held nothing of use.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.span.is_none() && self.baggage.is_empty()
+        self.span.is_none() && self.baggage.is_none()
     }
 
     /// The context of the work that this causes: `cx`, with the sender's span as the current
@@ -57,7 +57,7 @@ impl Remote {
         if !kept.is_empty() {
             out = out.with_value(kept);
         }
-        if !baggage.is_empty() {
+        if let Some(baggage) = baggage {
             out = out.with_baggage(baggage);
         }
         out
@@ -77,14 +77,19 @@ impl Remote {
             self.kept.trace_id = None;
             self.span = Some(span);
         }
-        for (key, (value, metadata)) in found.baggage() {
-            if trust.takes_baggage_key(key.as_str()) {
-                let (key, value) = (key.clone(), value.clone());
-                self.baggage
-                    .insert_with_metadata(key, value, metadata.clone());
-            }
+        let mut members = found
+            .baggage()
+            .iter()
+            .filter(|(key, _)| trust.takes_baggage_key(key.as_str()))
+            .peekable();
+        if members.peek().is_none() {
+            return;
         }
-        if !baggage::decodes_to(&self.kept.baggage, &self.baggage) {
+        let baggage = self.baggage.get_or_insert_default();
+        for (key, (value, metadata)) in members {
+            baggage.insert_with_metadata(key.clone(), value.clone(), metadata.clone());
+        }
+        if !baggage::decodes_to(&self.kept.baggage, baggage) {
             self.kept.baggage.clear();
         }
     }

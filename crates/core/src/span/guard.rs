@@ -50,6 +50,20 @@ impl SpanGuard {
         self.recording
     }
 
+    /// The guard, if the span records; else there is nothing to end, and the context alone is
+    /// left.
+    ///
+    /// # Errors
+    ///
+    /// The context of a span that does not record.
+    pub fn recorded(mut self) -> Result<Self, Context> {
+        if self.recording {
+            Ok(self)
+        } else {
+            Err(std::mem::take(&mut self.context))
+        }
+    }
+
     /// Adds attributes, if the span records; the iterator is not touched otherwise.
     pub fn set_attributes(&self, attributes: impl IntoIterator<Item = KeyValue>) {
         if self.recording {

@@ -3,12 +3,14 @@
 mod ending;
 mod future;
 mod guard;
+mod name;
 mod shutdown;
 mod stream;
 
 pub use ending::Ending;
 pub use future::InSpan;
 pub use guard::SpanGuard;
+pub use name::span_name;
 pub use shutdown::begin_shutdown;
 pub use stream::StreamInSpan;
 

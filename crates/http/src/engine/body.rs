@@ -2,9 +2,10 @@ use super::Semantics;
 use super::open::Open;
 use super::unwind::OnUnwind;
 use http_body::{Body, Frame, SizeHint};
+use opentelemetry::{Context, ContextGuard};
 use pin_project_lite::pin_project;
 use std::pin::Pin;
-use std::task::{Context, Poll, ready};
+use std::task::{self, Poll, ready};
 
 pin_project! {
     /// The body of a response whose span may still be open.
@@ -17,18 +18,50 @@ pin_project! {
     pub struct ResponseBody<B, M: Semantics> {
         #[pin]
         inner: Option<B>,
-        open: Option<Open<M>>,
+        state: State<M>,
     }
 
     impl<B, M: Semantics> PinnedDrop for ResponseBody<B, M> {
         fn drop(this: Pin<&mut Self>) {
             let mut this = this.project();
-            if let Some(open) = this.open.take() {
-                let current = open.call.span.context().clone().attach();
-                this.inner.set(None);
-                drop(current);
+            let current = this.state.attach();
+            this.inner.set(None);
+            drop(current);
+            if let Some(open) = this.state.take_open() {
                 open.end_dropped();
             }
+        }
+    }
+}
+
+#[derive(Debug)]
+enum State<M> {
+    /// The span has ended, and with it its context.
+    Ended,
+    /// No span waits for the body, but its producer needs the context.
+    Passing(Context),
+    /// The span ends with the body.
+    Open(Open<M>),
+}
+
+impl<M: Semantics> State<M> {
+    /// Makes the context current for the producer of the body.
+    fn attach(&self) -> Option<ContextGuard> {
+        let context = match self {
+            Self::Ended => return None,
+            Self::Passing(context) => context,
+            Self::Open(open) => open.record.span.context(),
+        };
+        Some(context.clone().attach())
+    }
+
+    fn take_open(&mut self) -> Option<Open<M>> {
+        if !matches!(self, Self::Open(_)) {
+            return None;
+        }
+        match std::mem::replace(self, Self::Ended) {
+            Self::Open(open) => Some(open),
+            _ => None,
         }
     }
 }
@@ -38,7 +71,15 @@ impl<B: Body, M: Semantics> ResponseBody<B, M> {
     pub(super) const fn ended(inner: B) -> Self {
         Self {
             inner: Some(inner),
-            open: None,
+            state: State::Ended,
+        }
+    }
+
+    /// A body that no span waits for, to be made in this context.
+    pub(super) const fn passing(inner: B, context: Context) -> Self {
+        Self {
+            inner: Some(inner),
+            state: State::Passing(context),
         }
     }
 
@@ -50,7 +91,7 @@ impl<B: Body, M: Semantics> ResponseBody<B, M> {
         }
         Self {
             inner: Some(inner),
-            open: Some(open),
+            state: State::Open(open),
         }
     }
 }
@@ -65,31 +106,32 @@ where
 
     fn poll_frame(
         self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
+        cx: &mut task::Context<'_>,
     ) -> Poll<Option<Result<Frame<Self::Data>, Self::Error>>> {
         let mut this = self.project();
         let Some(mut inner) = this.inner.as_mut().as_pin_mut() else {
             return Poll::Ready(None);
         };
-        let Some(open) = &this.open else {
-            return inner.poll_frame(cx);
-        };
         let polled = {
-            let _current = open.call.span.context().clone().attach();
+            let _current = this.state.attach();
             let _panicked = OnUnwind(|| {
-                if let Some(open) = this.open.take() {
+                if let Some(open) = this.state.take_open() {
                     open.end_unwinding();
                 }
             });
             ready!(inner.as_mut().poll_frame(cx))
         };
+        let State::Open(open) = this.state else {
+            return Poll::Ready(polled);
+        };
         // A body may be dropped unpolled once it says that it is at its end.
-        let ends = |open: &mut Open<M>| open.observe(polled.as_ref()) || inner.is_end_stream();
-        if let Some(open) = this.open.take_if(ends) {
-            let current = open.call.span.context().clone().attach();
+        if open.observe(polled.as_ref(), inner.is_end_stream()) {
+            let current = this.state.attach();
             this.inner.set(None);
             drop(current);
-            open.end();
+            if let Some(open) = this.state.take_open() {
+                open.end();
+            }
         }
         Poll::Ready(polled)
     }

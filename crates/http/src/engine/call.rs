@@ -1,54 +1,113 @@
 use super::open::Open;
 use super::{Head, ResponseBody, Semantics, StreamSummary};
-use dynamo_trace_core::{Ending, SpanGuard};
+use dynamo_trace_core::{Detail, SpanGuard};
 use http::header::{CONTENT_LENGTH, CONTENT_TYPE};
 use http::{Method, Request, Response, StatusCode};
 use http_body::Body;
+use opentelemetry::Context;
 use opentelemetry::trace::SpanKind;
+use std::time::SystemTime;
 
-/// A call whose span is open: what the future hands on to the body.
+/// A call under way: what the future hands on to the body.
 #[derive(Debug)]
-pub(super) struct Call<M> {
+pub(super) enum Call<M> {
+    /// Its span is not recorded: there is a context to run in, and nothing to note.
+    Passing(Context),
+    /// Its span is open.
+    Recorded(Record<M>),
+}
+
+/// A call whose span is open.
+#[derive(Debug)]
+pub(super) struct Record<M> {
     pub(super) span: SpanGuard,
     pub(super) semantics: M,
     pub(super) kind: SpanKind,
     pub(super) summary: StreamSummary,
-    method: Method,
+    bodiless: Bodiless,
+}
+
+/// The methods whose responses have no body.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Bodiless {
+    Head,
+    Connect,
+    No,
 }
 
 impl<M: Semantics> Call<M> {
+    pub(super) const fn context(&self) -> &Context {
+        match self {
+            Self::Passing(context) => context,
+            Self::Recorded(record) => record.span.context(),
+        }
+    }
+
+    /// The response, with the span in its body unless it ends with the head.
+    pub(super) fn respond<B: Body>(self, response: Response<B>) -> Response<ResponseBody<B, M>> {
+        match self {
+            Self::Passing(context) => response.map(|body| ResponseBody::passing(body, context)),
+            Self::Recorded(record) => record.respond(response),
+        }
+    }
+
+    /// The call failed.
+    pub(super) fn fail<E: 'static>(self, error: &E) {
+        if let Self::Recorded(record) = self {
+            let ending = record.semantics.on_error(&record.kind, error, &record.span);
+            record.span.end(ending);
+        }
+    }
+
+    /// The call was given up.
+    pub(super) fn give_up(self) {
+        if let Self::Recorded(record) = self {
+            record.give_up();
+        }
+    }
+}
+
+impl<M: Semantics> Record<M> {
+    /// `start` is when the span started, where its builder was asked for all detail; where it
+    /// was not, and the sampler records all the same, the span gets its attributes now.
     pub(super) fn new<B>(
         span: SpanGuard,
         semantics: &M,
         kind: SpanKind,
         request: &Request<B>,
+        start: Option<SystemTime>,
     ) -> Self {
+        let start = start.unwrap_or_else(|| {
+            let full = semantics.start(&kind, request, Detail::Full);
+            span.set_attributes(full.attributes.into_iter().flatten());
+            SystemTime::now()
+        });
         Self {
             semantics: semantics.for_call(&kind, request),
-            summary: StreamSummary::starting_now(),
-            method: request.method().clone(),
+            summary: StreamSummary::starting_at(start),
+            bodiless: match *request.method() {
+                Method::HEAD => Bodiless::Head,
+                Method::CONNECT => Bodiless::Connect,
+                _ => Bodiless::No,
+            },
             span,
             kind,
         }
     }
 
-    /// The response, with the span in its body unless it ends with the head.
-    pub(super) fn respond<B: Body>(
-        mut self,
-        response: Response<B>,
-    ) -> Response<ResponseBody<B, M>> {
-        let head = if self.span.is_recording() {
-            self.semantics.on_head(&self.kind, &response, &self.span)
-        } else {
-            Head::Streams(Ending::Complete)
-        };
+    fn respond<B: Body>(mut self, response: Response<B>) -> Response<ResponseBody<B, M>> {
+        let head = self.semantics.on_head(&self.kind, &response, &self.span);
         let (ending, decided) = match head {
-            Head::Ends(ending) => return self.end_at(response, ending),
+            Head::Ends(ending) => {
+                self.span.end(ending);
+                return response.map(ResponseBody::ended);
+            }
             Head::Streams(ending) => (ending, false),
             Head::Decided(ending) => (ending, true),
         };
-        if has_no_body(&self.method, response.status()) {
-            return self.end_at(response, ending);
+        if self.has_no_body(response.status()) {
+            self.span.end(ending);
+            return response.map(ResponseBody::ended);
         }
         let text = |name| response.headers().get(name)?.to_str().ok();
         let length = text(CONTENT_LENGTH)
@@ -60,42 +119,22 @@ impl<M: Semantics> Call<M> {
         response.map(|body| ResponseBody::streaming(body, open))
     }
 
-    fn end_at<B: Body>(
-        self,
-        response: Response<B>,
-        ending: Ending,
-    ) -> Response<ResponseBody<B, M>> {
-        self.span.end(ending);
-        response.map(ResponseBody::ended)
+    /// Whether nobody reads the response's body, whatever the service gave: RFC 9110, 6.4.1.
+    /// Servers drop it unpolled.
+    fn has_no_body(&self, status: StatusCode) -> bool {
+        self.bodiless == Bodiless::Head
+            || (self.bodiless == Bodiless::Connect && status.is_success())
+            || status.is_informational()
+            || status == StatusCode::NO_CONTENT
+            || status == StatusCode::NOT_MODIFIED
     }
 
-    /// The call failed.
-    pub(super) fn fail<E: 'static>(self, error: &E) {
-        if self.span.is_recording() {
-            let ending = self.semantics.on_error(&self.kind, error, &self.span);
+    pub(super) fn give_up(self) {
+        let elapsed = self.summary.elapsed();
+        let ending = self.semantics.on_drop(&self.kind, elapsed, &self.span);
+        if let Some(ending) = ending {
             self.span.end(ending);
         }
+        // Else the guard's drop tells a cancellation from a shutdown or a panic.
     }
-
-    /// The call was given up.
-    pub(super) fn give_up(self) {
-        if self.span.is_recording() {
-            let elapsed = self.summary.elapsed();
-            let ending = self.semantics.on_drop(&self.kind, elapsed, &self.span);
-            if let Some(ending) = ending {
-                self.span.end(ending);
-            }
-            // Else the guard's drop tells a cancellation from a shutdown or a panic.
-        }
-    }
-}
-
-/// Whether nobody reads the response's body, whatever the service gave: RFC 9110, 6.4.1. Servers
-/// drop it unpolled.
-fn has_no_body(method: &Method, status: StatusCode) -> bool {
-    *method == Method::HEAD
-        || (*method == Method::CONNECT && status.is_success())
-        || status.is_informational()
-        || status == StatusCode::NO_CONTENT
-        || status == StatusCode::NOT_MODIFIED
 }

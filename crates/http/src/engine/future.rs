@@ -25,7 +25,7 @@ pin_project! {
         fn drop(this: Pin<&mut Self>) {
             let mut this = this.project();
             if let Some(call) = this.call.take() {
-                let current = call.span.context().clone().attach();
+                let current = call.context().clone().attach();
                 this.inner.set(None);
                 drop(current);
                 call.give_up();
@@ -58,7 +58,7 @@ where
             return Poll::Pending;
         };
         let output = {
-            let _current = call.span.context().clone().attach();
+            let _current = call.context().clone().attach();
             let _panicked = OnUnwind(|| drop(this.call.take()));
             let output = ready!(inner.poll(cx));
             this.inner.set(None);

@@ -1,5 +1,5 @@
 use super::Semantics;
-use super::call::Call;
+use super::call::Record;
 use bytes::Buf;
 use dynamo_trace_core::Ending;
 use http::HeaderMap;
@@ -8,7 +8,7 @@ use http_body::Frame;
 /// A call whose response head is in, and whose span ends with the body.
 #[derive(Debug)]
 pub(super) struct Open<M> {
-    pub(super) call: Call<M>,
+    pub(super) record: Record<M>,
     /// The ending if the body comes to its end.
     ending: Ending,
     /// It stands, whatever becomes of the body.
@@ -19,60 +19,68 @@ pub(super) struct Open<M> {
 
 impl<M: Semantics> Open<M> {
     pub(super) const fn new(
-        call: Call<M>,
+        record: Record<M>,
         ending: Ending,
         decided: bool,
         length: Option<u64>,
     ) -> Self {
         Self {
-            call,
+            record,
             ending,
             decided,
             length,
         }
     }
 
-    /// Takes note of what the body gave, and tells whether that was the last of it.
+    /// Takes note of what the body gave, `last` by its own word or not, and tells whether that
+    /// was the last of it.
     pub(super) fn observe<D: Buf, E: 'static>(
         &mut self,
         polled: Option<&Result<Frame<D>, E>>,
+        last: bool,
     ) -> bool {
         let frame = match polled {
             Some(Ok(frame)) => frame,
             Some(Err(error)) => {
-                self.decide(|call| Some(call.semantics.on_error(&call.kind, error, &call.span)));
+                self.decide(|record| {
+                    let Record {
+                        semantics,
+                        kind,
+                        span,
+                        ..
+                    } = record;
+                    Some(semantics.on_error(kind, error, span))
+                });
                 return true;
             }
             None => return true,
         };
-        if let Some(data) = frame.data_ref()
-            && self.call.span.is_recording()
-        {
-            self.call.summary.count(data.remaining());
+        if let Some(data) = frame.data_ref() {
+            self.record.summary.count(data.remaining(), last);
         }
         // Servers poll for nothing behind the trailers.
         let trailers = frame.trailers_ref();
         if let Some(trailers) = trailers {
             self.decide_by(trailers);
         }
-        trailers.is_some()
+        last || trailers.is_some()
     }
 
     /// The body came to its end.
     pub(super) fn end(mut self) {
         self.decide_by(&HeaderMap::new());
         self.summarize();
-        self.call.span.end(self.ending);
+        self.record.span.end(self.ending);
     }
 
     /// The consumer went away; after the last byte that is no cancellation.
     pub(super) fn end_dropped(self) {
-        let all_sent = self.length == Some(self.call.summary.bytes);
+        let all_sent = self.length == Some(self.record.summary.bytes);
         if self.decided || (all_sent && self.ending == Ending::Complete) {
             self.end();
         } else {
             self.summarize();
-            self.call.give_up();
+            self.record.give_up();
         }
     }
 
@@ -82,24 +90,34 @@ impl<M: Semantics> Open<M> {
     }
 
     fn summarize(&self) {
-        let call = &self.call;
-        if call.span.is_recording() {
-            call.semantics
-                .on_body_end(&call.kind, &call.summary, &call.span);
-        }
+        let Record {
+            semantics,
+            kind,
+            summary,
+            span,
+            ..
+        } = &self.record;
+        semantics.on_body_end(kind, summary, span);
     }
 
     fn decide_by(&mut self, trailers: &HeaderMap) {
-        self.decide(|call| call.semantics.on_trailers(&call.kind, trailers, &call.span));
+        self.decide(|record| {
+            let Record {
+                semantics,
+                kind,
+                span,
+                ..
+            } = record;
+            semantics.on_trailers(kind, trailers, span)
+        });
     }
 
     /// Takes this ending, if there is one and none was decided before.
-    fn decide(&mut self, ending: impl FnOnce(&Call<M>) -> Option<Ending>) {
-        if self.decided || !self.call.span.is_recording() {
+    fn decide(&mut self, ending: impl FnOnce(&Record<M>) -> Option<Ending>) {
+        if std::mem::replace(&mut self.decided, true) {
             return;
         }
-        self.decided = true;
-        if let Some(ending) = ending(&self.call) {
+        if let Some(ending) = ending(&self.record) {
             self.ending = ending;
         }
     }

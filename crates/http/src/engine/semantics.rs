@@ -1,15 +1,21 @@
 use super::StreamSummary;
 use super::error::error_type;
-use dynamo_trace_core::{Ending, SpanGuard};
+use dynamo_trace_core::{Detail, Ending, SpanGuard};
 use http::{HeaderMap, Request, Response};
 use opentelemetry::trace::{SpanBuilder, SpanKind};
 use std::time::Duration;
 
 /// What a protocol's semantic conventions say of a span. Cheap to clone: a configuration behind
 /// an `Arc`, or nothing.
+///
+/// But for [`start`](Self::start), methods are called only if the span records.
 pub trait Semantics: Clone + Send + Sync + 'static {
     /// Name and version of the instrumentation scope.
     const SCOPE: (&'static str, &'static str);
+
+    /// The span's name and, if the detail asks for them, its attributes. Kind and links are set
+    /// by the engine.
+    fn start<B>(&self, kind: &SpanKind, request: &Request<B>, detail: Detail) -> SpanBuilder;
 
     /// The semantics of this one call, where it has to be remembered: a clone by default.
     #[must_use]
@@ -17,19 +23,11 @@ pub trait Semantics: Clone + Send + Sync + 'static {
         self.clone()
     }
 
-    /// The span's name and the attributes that a sampler may look at. Kind and links are set by
-    /// the engine.
-    fn start<B>(&self, kind: &SpanKind, request: &Request<B>) -> SpanBuilder;
-
-    /// Adds what a sampler need not see; called only if the span records.
-    fn describe<B>(&self, kind: &SpanKind, request: &Request<B>, span: &SpanGuard);
-
-    /// Adds what the response head says, and tells what ends the span. Called only if the span
-    /// records.
+    /// Adds what the response head says, and tells what ends the span.
     fn on_head<B>(&self, kind: &SpanKind, response: &Response<B>, span: &SpanGuard) -> Head;
 
     /// Adds what the trailers say, and tells the ending if they decide it; at the end of a body
-    /// that had none they are empty. Called only if the span records.
+    /// that had none they are empty.
     fn on_trailers(
         &self,
         kind: &SpanKind,
@@ -38,18 +36,18 @@ pub trait Semantics: Clone + Send + Sync + 'static {
     ) -> Option<Ending>;
 
     /// Adds what an error of the service or of the response body says, and tells the ending: by
-    /// default failed, with [`error_type`]. Called only if the span records.
+    /// default failed, with [`error_type`].
     fn on_error<E: 'static>(&self, _kind: &SpanKind, error: &E, _span: &SpanGuard) -> Ending {
         Ending::failed(error_type(error))
     }
 
     /// Tells the ending of a call that is dropped this long after its start, if it is another
-    /// than that of any drop (see [`SpanGuard`]). Called only if the span records.
+    /// than that of any drop (see [`SpanGuard`]).
     fn on_drop(&self, _kind: &SpanKind, _elapsed: Duration, _span: &SpanGuard) -> Option<Ending> {
         None
     }
 
-    /// Adds what was counted of the body; called only if the span records.
+    /// Adds what was counted of the body.
     fn on_body_end(&self, kind: &SpanKind, summary: &StreamSummary, span: &SpanGuard);
 }
 

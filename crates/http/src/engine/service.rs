@@ -1,9 +1,11 @@
-use super::call::Call;
+use super::call::{Call, Record};
 use super::{ResponseBody, ResponseFuture, Semantics, Side, TraceLayer};
+use dynamo_trace_core::Detail;
 use http::{Request, Response};
 use http_body::Body;
 use std::sync::Arc;
 use std::task::{Context, Poll};
+use std::time::SystemTime;
 use tower_service::Service;
 
 /// A service whose calls are spans. Made by [`TraceLayer`].
@@ -64,18 +66,25 @@ where
         } = &*self.layer;
         let propagation = instrumentation.propagation();
         let (parent, link) = D::parent(propagation, trust, request.headers());
-        let mut builder = semantics.start(&D::KIND, &request).with_kind(D::KIND);
-        if let Some(link) = link {
-            builder.links.get_or_insert_default().push(link);
-        }
-        let span = instrumentation.start(builder, &parent);
-        if span.is_recording() {
-            semantics.describe(&D::KIND, &request, &span);
-        }
-        let call = Call::new(span, semantics, D::KIND, &request);
-        D::send(propagation, call.span.context(), request.headers_mut());
+        let mut start = None;
+        let span = instrumentation.start_with(parent, |detail| {
+            let mut builder = semantics.start(&D::KIND, &request, detail);
+            builder.span_kind = Some(D::KIND);
+            builder.links = link.map(|link| vec![link]);
+            if detail == Detail::Full {
+                // One clock read for the span and for what is measured from its start.
+                start = Some(SystemTime::now());
+                builder.start_time = start;
+            }
+            builder
+        });
+        D::send(propagation, span.context(), request.headers_mut());
+        let call = match span.recorded() {
+            Ok(span) => Call::Recorded(Record::new(span, semantics, D::KIND, &request, start)),
+            Err(context) => Call::Passing(context),
+        };
         let inner = {
-            let _current = call.span.context().clone().attach();
+            let _current = call.context().clone().attach();
             self.inner.call(request)
         };
         ResponseFuture::new(inner, call)
