@@ -2,19 +2,17 @@
 
 FROM rust:1-slim-bookworm AS build
 RUN apt-get update \
-    && apt-get install -y --no-install-recommends protobuf-compiler \
+    && apt-get install -y --no-install-recommends libprotobuf-dev protobuf-compiler \
     && rm -rf /var/lib/apt/lists/*
 WORKDIR /source
 COPY . .
 RUN --mount=type=cache,target=/usr/local/cargo/registry \
-    --mount=type=cache,target=/source/target \
-    cargo build --locked --package demo \
-    && cp target/debug/demo /usr/local/bin/demo
+    cargo build --locked --package demo
 
 FROM debian:bookworm-slim
 RUN apt-get update \
     && apt-get install -y --no-install-recommends etcd-server nats-server \
     && rm -rf /var/lib/apt/lists/*
-COPY --from=build /usr/local/bin/demo /usr/local/bin/demo
+COPY --from=build /source/target/debug/demo /usr/local/bin/demo
 USER nobody
 ENTRYPOINT ["demo"]
