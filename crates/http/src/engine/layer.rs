@@ -2,6 +2,7 @@ use super::{Semantics, Side, Trace};
 use dynamo_trace_core::{Instrumentation, Propagation, Trust};
 use opentelemetry::trace::{Tracer, TracerProvider};
 use std::marker::PhantomData;
+use std::sync::Arc;
 use tower_layer::Layer;
 
 /// Wraps services in [`Trace`].
@@ -11,13 +12,20 @@ use tower_layer::Layer;
 /// on what came in.
 ///
 /// `D` is the [`Side`] of the call, `M` the [`Semantics`] of the protocol.
+///
+/// Cheap to clone: routers do so for every request.
 #[derive(Clone, Debug)]
 #[must_use]
 pub struct TraceLayer<D, M> {
+    pub(super) settings: Arc<Settings<M>>,
+    side: PhantomData<D>,
+}
+
+#[derive(Clone, Debug)]
+pub(super) struct Settings<M> {
     pub(super) instrumentation: Instrumentation,
     pub(super) trust: Trust,
     pub(super) semantics: M,
-    side: PhantomData<D>,
 }
 
 impl<D: Side, M: Semantics> TraceLayer<D, M> {
@@ -32,35 +40,49 @@ impl<D: Side, M: Semantics> TraceLayer<D, M> {
     /// A layer with these semantics.
     pub fn with_semantics(semantics: M) -> Self {
         let (name, version) = M::SCOPE;
-        Self {
+        let settings = Settings {
             instrumentation: Instrumentation::global(name, version),
             trust: Trust::default(),
             semantics,
+        };
+        Self {
+            settings: Arc::new(settings),
             side: PhantomData,
         }
     }
 
     /// Takes the tracer from this provider.
-    pub fn with_tracer_provider<P>(mut self, provider: &P) -> Self
+    pub fn with_tracer_provider<P>(self, provider: &P) -> Self
     where
         P: TracerProvider,
         P::Tracer: Tracer<Span: Send + Sync> + Send + Sync + 'static,
     {
-        self.instrumentation = self.instrumentation.with_tracer_provider(provider);
-        self
+        self.with(|settings| Settings {
+            instrumentation: settings.instrumentation.with_tracer_provider(provider),
+            ..settings
+        })
     }
 
     /// Takes this propagation.
-    pub fn with_propagation(mut self, propagation: Propagation) -> Self {
-        self.instrumentation = self.instrumentation.with_propagation(propagation);
-        self
+    pub fn with_propagation(self, propagation: Propagation) -> Self {
+        self.with(|settings| Settings {
+            instrumentation: settings.instrumentation.with_propagation(propagation),
+            ..settings
+        })
     }
 
     /// Sets how far callers are trusted. Of use on the server side only: a client has no
     /// caller.
-    pub fn with_trust(mut self, trust: Trust) -> Self {
-        self.trust = trust;
-        self
+    pub fn with_trust(self, trust: Trust) -> Self {
+        self.with(|settings| Settings { trust, ..settings })
+    }
+
+    fn with(self, change: impl FnOnce(Settings<M>) -> Settings<M>) -> Self {
+        let settings = change(Arc::unwrap_or_clone(self.settings));
+        Self {
+            settings: Arc::new(settings),
+            side: PhantomData,
+        }
     }
 }
 

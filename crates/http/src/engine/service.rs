@@ -1,9 +1,9 @@
 use super::call::{Call, Record};
+use super::layer::Settings;
 use super::{ResponseBody, ResponseFuture, Semantics, Side, TraceLayer};
 use dynamo_trace_core::Detail;
 use http::{Request, Response};
 use http_body::Body;
-use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::SystemTime;
 use tower_service::Service;
@@ -20,15 +20,12 @@ use tower_service::Service;
 #[derive(Clone, Debug)]
 pub struct Trace<S, D, M> {
     inner: S,
-    layer: Arc<TraceLayer<D, M>>,
+    layer: TraceLayer<D, M>,
 }
 
 impl<S, D, M> Trace<S, D, M> {
-    pub(super) fn new(inner: S, layer: TraceLayer<D, M>) -> Self {
-        Self {
-            inner,
-            layer: Arc::new(layer),
-        }
+    pub(super) const fn new(inner: S, layer: TraceLayer<D, M>) -> Self {
+        Self { inner, layer }
     }
 
     /// The service inside.
@@ -58,12 +55,11 @@ where
     }
 
     fn call(&mut self, mut request: Request<B>) -> Self::Future {
-        let TraceLayer {
+        let Settings {
             instrumentation,
             trust,
             semantics,
-            ..
-        } = &*self.layer;
+        } = &*self.layer.settings;
         let propagation = instrumentation.propagation();
         let (parent, link) = D::parent(propagation, trust, request.headers());
         let mut start = None;
