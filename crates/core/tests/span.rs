@@ -254,3 +254,18 @@ fn a_stream_that_is_dropped_has_its_span_then() {
     assert_eq!(probe.seen(2), span.span_context);
     assert_eq!(ending(&span), "cancelled");
 }
+
+#[test]
+fn a_panic_that_is_caught_outside_failed_the_span() {
+    use std::panic::{AssertUnwindSafe, catch_unwind};
+    let sdk = Sdk::new();
+    let work = start(&sdk).run(async { panic!("in the work") });
+    let mut work = Box::pin(work);
+    let waker = std::task::Waker::noop();
+    let mut cx = std::task::Context::from_waker(waker);
+    let poll = AssertUnwindSafe(|| work.as_mut().poll(&mut cx));
+    assert!(catch_unwind(poll).is_err());
+    drop(work);
+    let span = sdk.span();
+    assert_eq!(attribute(&span, "error.type").as_deref(), Some("panic"));
+}

@@ -1,4 +1,5 @@
-use super::{Ending, SpanGuard};
+use super::guard::attach;
+use super::{Ending, OnUnwind, SpanGuard};
 use pin_project_lite::pin_project;
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
@@ -18,7 +19,7 @@ pin_project! {
     impl<F: Future> PinnedDrop for InSpan<F> {
         fn drop(this: Pin<&mut Self>) {
             let mut this = this.project();
-            let _current = this.guard.as_ref().map(|guard| guard.context().clone().attach());
+            let _current = attach(this.guard);
             this.inner.set(None);
         }
     }
@@ -43,10 +44,8 @@ impl<F: Future> Future for InSpan<F> {
             return Poll::Pending;
         };
         let output = {
-            let _current = this
-                .guard
-                .as_ref()
-                .map(|guard| guard.context().clone().attach());
+            let _current = attach(this.guard);
+            let _panicked = OnUnwind::new(|| drop(this.guard.take()));
             let output = ready!(inner.poll(cx));
             this.inner.set(None);
             output

@@ -4,7 +4,7 @@ use super::stream::StreamInSpan;
 use super::{Ending, shutdown};
 use futures_core::Stream;
 use opentelemetry::trace::{SpanContext, Status, TraceContextExt};
-use opentelemetry::{Context, KeyValue};
+use opentelemetry::{Context, ContextGuard, KeyValue};
 
 /// A span that ends exactly once: by [`end`](Self::end), or when the guard is dropped. A drop
 /// means that the span was cancelled; in a panic that it failed, and after
@@ -44,7 +44,7 @@ impl SpanGuard {
         self.context.span().span_context().clone()
     }
 
-    /// Whether attributes are worth building: the span is sampled and has not ended.
+    /// Whether attributes are worth building: the span records them and has not ended.
     #[must_use]
     pub const fn is_recording(&self) -> bool {
         self.recording
@@ -107,6 +107,12 @@ impl SpanGuard {
         }
         span.end();
     }
+}
+
+/// Makes the span current, while there is one.
+pub(super) fn attach(guard: &Option<SpanGuard>) -> Option<ContextGuard> {
+    let context = guard.as_ref()?.context().clone();
+    Some(context.attach())
 }
 
 impl Drop for SpanGuard {

@@ -6,6 +6,7 @@ mod guard;
 mod name;
 mod shutdown;
 mod stream;
+mod unwind;
 
 pub use ending::Ending;
 pub use future::InSpan;
@@ -13,6 +14,7 @@ pub use guard::SpanGuard;
 pub use name::span_name;
 pub use shutdown::begin_shutdown;
 pub use stream::StreamInSpan;
+pub use unwind::OnUnwind;
 
 /// Attributes that this library adds where the semantic conventions have none.
 pub mod attributes {

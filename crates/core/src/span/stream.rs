@@ -1,4 +1,5 @@
-use super::{Ending, SpanGuard};
+use super::guard::attach;
+use super::{Ending, OnUnwind, SpanGuard};
 use futures_core::Stream;
 use pin_project_lite::pin_project;
 use std::pin::Pin;
@@ -18,7 +19,7 @@ pin_project! {
     impl<S> PinnedDrop for StreamInSpan<S> {
         fn drop(this: Pin<&mut Self>) {
             let mut this = this.project();
-            let _current = this.guard.as_ref().map(|guard| guard.context().clone().attach());
+            let _current = attach(this.guard);
             this.inner.set(None);
         }
     }
@@ -42,10 +43,8 @@ impl<S: Stream> Stream for StreamInSpan<S> {
             return Poll::Ready(None);
         };
         let item = {
-            let _current = this
-                .guard
-                .as_ref()
-                .map(|guard| guard.context().clone().attach());
+            let _current = attach(this.guard);
+            let _panicked = OnUnwind::new(|| drop(this.guard.take()));
             let item = ready!(inner.poll_next(cx));
             if item.is_none() {
                 this.inner.set(None);
