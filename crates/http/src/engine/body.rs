@@ -1,6 +1,6 @@
 use super::Semantics;
 use super::open::Open;
-use super::unwind::OnUnwind;
+use dynamo_trace_core::span::OnUnwind;
 use http_body::{Body, Frame, SizeHint};
 use opentelemetry::{Context, ContextGuard};
 use pin_project_lite::pin_project;
@@ -114,7 +114,7 @@ where
         };
         let polled = {
             let _current = this.state.attach();
-            let _panicked = OnUnwind(|| {
+            let _panicked = OnUnwind::new(|| {
                 if let Some(open) = this.state.take_open() {
                     open.end_unwinding();
                 }

@@ -1,6 +1,6 @@
 use super::call::Call;
-use super::unwind::OnUnwind;
 use super::{ResponseBody, Semantics};
+use dynamo_trace_core::span::OnUnwind;
 use http::Response;
 use http_body::Body;
 use pin_project_lite::pin_project;
@@ -54,12 +54,13 @@ where
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let mut this = self.project();
-        let (Some(inner), Some(call)) = (this.inner.as_mut().as_pin_mut(), &this.call) else {
+        let Some(inner) = this.inner.as_mut().as_pin_mut() else {
             return Poll::Pending;
         };
         let output = {
-            let _current = call.context().clone().attach();
-            let _panicked = OnUnwind(|| drop(this.call.take()));
+            let call = this.call.as_ref();
+            let _current = call.map(|call| call.context().clone().attach());
+            let _panicked = OnUnwind::new(|| drop(this.call.take()));
             let output = ready!(inner.poll(cx));
             this.inner.set(None);
             output

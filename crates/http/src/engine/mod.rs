@@ -21,7 +21,6 @@ mod semantics;
 mod service;
 pub mod side;
 mod summary;
-mod unwind;
 
 pub use body::ResponseBody;
 pub use future::ResponseFuture;

@@ -175,3 +175,40 @@ async fn a_5xx_stays_an_error_when_its_body_is_not_read() {
         assert_eq!(ending(&span), "failed:502", "{protocol:?}");
     }
 }
+
+/// Calls while the thread unwinds, as a guard does that says goodbye.
+struct CallsOnDrop(Telemetry);
+
+impl Drop for CallsOnDrop {
+    fn drop(&mut self) {
+        let answer = service_fn(async |_: http::Request<Body>| {
+            tokio::task::yield_now().await;
+            let chunks = futures_util::stream::once(async {
+                tokio::task::yield_now().await;
+                Ok::<_, Infallible>("chunk")
+            });
+            Ok::<_, Infallible>(Response::new(Body::from_stream(chunks)))
+        });
+        let call = self.0.server().layer(answer).oneshot(Default::default());
+        let read = async {
+            let response = soon(call).await.unwrap();
+            soon(response.collect()).await.unwrap().to_bytes()
+        };
+        let mut runtime = tokio::runtime::Builder::new_current_thread();
+        let runtime = runtime.enable_time().build().unwrap();
+        assert_eq!(runtime.block_on(read), "chunk");
+    }
+}
+
+#[tokio::test]
+async fn a_call_during_an_unwinding_is_like_any_other() {
+    let telemetry = Telemetry::new();
+    let calls = CallsOnDrop(telemetry.clone());
+    let unwinding = tokio::task::spawn_blocking(move || {
+        let _calls = calls;
+        panic!("of somebody else");
+    });
+    assert!(unwinding.await.unwrap_err().is_panic());
+    let [span] = telemetry.ended().await;
+    assert_eq!(ending(&span), "complete");
+}
