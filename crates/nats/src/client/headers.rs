@@ -2,7 +2,7 @@ use super::Client;
 use crate::attributes::{self, Operation};
 use crate::carrier::{Headers, HeadersMut, wire_len};
 use async_nats::HeaderMap;
-use dynamo_trace_core::{CarrierMut, Field, SpanGuard, Trust};
+use dynamo_trace_core::{Carrier, CarrierMut, Field, SpanGuard, Trust};
 use opentelemetry::Context;
 use opentelemetry::trace::{Link, SpanKind};
 
@@ -48,23 +48,40 @@ impl Client {
         let given = headers.is_some();
         let mut headers = headers.unwrap_or_default();
         let propagation = self.instrumentation.propagation();
+        // What the author wrote has to be there again if the context does not fit.
+        let original = propagation
+            .fields()
+            .any(|field| has(&headers, Field::named(field)))
+            .then(|| headers.clone());
         if propagation.inject_if_absent(cx, &mut HeadersMut(&mut headers)) {
-            self.fit(&mut headers, body);
+            self.fit(&mut headers, original, body);
         }
         (given || !headers.is_empty()).then_some(headers)
     }
 
-    /// Drops the context before the server drops the message.
-    fn fit(&self, headers: &mut HeaderMap, body: usize) {
+    /// Takes back as much of the context as the server would refuse the message for, and nothing
+    /// of the author's. A message that is too large by itself stays so.
+    fn fit(&self, headers: &mut HeaderMap, original: Option<HeaderMap>, body: usize) {
         let fits = |headers: &HeaderMap| wire_len(headers) + body <= self.inner.max_payload();
         if fits(headers) {
             return;
         }
-        let fields: Vec<_> = self.instrumentation.propagation().fields().collect();
-        for field in fields.into_iter().rev() {
-            HeadersMut(headers).remove_field(Field::named(field));
+        for field in [Field::Baggage, Field::TraceState] {
+            if original.as_ref().is_some_and(|own| has(own, field)) {
+                continue;
+            }
+            HeadersMut(headers).remove_field(field);
             if fits(headers) {
                 return;
+            }
+        }
+        // Without a `traceparent` nothing is left that a receiver could use.
+        match original {
+            Some(original) => *headers = original,
+            None => {
+                for field in self.instrumentation.propagation().fields() {
+                    HeadersMut(headers).remove_field(Field::named(field));
+                }
             }
         }
     }
@@ -75,4 +92,8 @@ impl Client {
             .remote(&Headers(headers), &Trust::trusted())
             .to_link()
     }
+}
+
+fn has(headers: &HeaderMap, field: Field<'_>) -> bool {
+    Headers(headers).values_of(field).next().is_some()
 }

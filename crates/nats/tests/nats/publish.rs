@@ -1,5 +1,7 @@
 use crate::support::*;
+use async_nats::client::PublishErrorKind;
 use async_nats::{ConnectOptions, HeaderMap};
+use dynamo_trace_core::{Format, Propagation};
 use dynamo_trace_nats::Client;
 use opentelemetry::baggage::BaggageExt;
 use opentelemetry::trace::noop::NoopTracerProvider;
@@ -225,6 +227,53 @@ async fn the_context_is_dropped_before_the_message_is() {
         assert_eq!(found, present, "{free} bytes are free");
     }
     assert!(spans.all().iter().all(|span| span.status == Status::Unset));
+}
+
+#[tokio::test]
+async fn the_order_of_the_formats_does_not_decide_what_is_dropped() {
+    let Setup { nats, .. } = &setup().await;
+    let reversed = Propagation::of([Format::Baggage, Format::TraceContext]);
+    let nats = nats.clone().with_propagation(reversed);
+    let mut events = nats.subscribe("events").await.unwrap();
+    let context = remote_context().with_baggage([KeyValue::new("k", "v".repeat(100))]);
+    let payload = vec![0; nats.max_payload() - 120];
+    let publish = nats.publish("events", payload.into());
+    publish.with_context(context).await.unwrap();
+    let message = take(&mut events).await;
+    let found = ["traceparent", "baggage"].map(|name| header(&message, name).is_some());
+    assert_eq!(found, [true, false]);
+}
+
+#[tokio::test]
+async fn headers_of_the_author_are_never_dropped() {
+    let Setup { server, nats, .. } = &setup().await;
+    let plain = server.connect().await;
+    let untraced =
+        Client::new(server.connect().await).with_tracer_provider(&NoopTracerProvider::new());
+    let mut events = plain.subscribe("events").await.unwrap();
+    settle(&plain).await;
+    let mut own = HeaderMap::new();
+    own.append("baggage", "tenant=a");
+    own.append("tracestate", "mine=1");
+    let own_len = "NATS/1.0\r\nbaggage: tenant=a\r\ntracestate: mine=1\r\n\r\n".len();
+    let traceparent = "traceparent: \r\n".len() + TRACEPARENT.len();
+    let publish = async |nats: &Client, free: usize| {
+        let payload = vec![0; nats.max_payload() - free];
+        nats.publish_with_headers("events", own.clone(), payload.into())
+            .await
+    };
+    for nats in [nats, &untraced] {
+        publish(nats, own_len).await.unwrap();
+        assert_eq!(take_plain(&mut events).await.headers.as_ref(), Some(&own));
+        for free in [own_len - 1, own_len - 20, 0] {
+            let error = publish(nats, free).await.unwrap_err();
+            assert_eq!(error.kind(), PublishErrorKind::MaxPayloadExceeded);
+        }
+    }
+    publish(nats, own_len + traceparent).await.unwrap();
+    let message = take_plain(&mut events).await;
+    assert!(header(&message, "traceparent").is_some());
+    assert_eq!(header(&message, "baggage").as_deref(), Some("tenant=a"));
 }
 
 #[tokio::test]
