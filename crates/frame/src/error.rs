@@ -1,12 +1,11 @@
-use dynamo_trace_core::carrier::BlockError;
+use dynamo_trace_core::ContextBlock;
 use std::borrow::Cow;
 use std::io;
 
 /// A frame that cannot be sent or read, or a connection that failed.
 ///
-/// Whoever owns the connection decides what becomes of it. A frame with a
-/// [broken context](Self::Context) was taken off the stream, so that the next one can be read;
-/// after any other error of reading, the place of the next frame is not known.
+/// Whoever owns the connection decides what becomes of it. After an error of reading the place of
+/// the next frame is not known, and `tokio_util`'s `Framed` ends.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum CodecError {
@@ -21,10 +20,11 @@ pub enum CodecError {
         /// [`Codec::max_payload`](crate::Codec::max_payload), in bytes.
         max: usize,
     },
-    /// The context block is too long or does not hold what its layout demands. Values that are
-    /// no valid trace context are not an error.
-    #[error("the context block of a frame is broken")]
-    Context(#[source] BlockError),
+    /// The header announces a context block of this many bytes, more than
+    /// [`ContextBlock::MAX_LEN`]; nothing of it was read. A block that is merely broken is no
+    /// error: its frame arrives without a sender to relate to.
+    #[error("context block of {0} bytes; at most {max} are allowed", max = ContextBlock::MAX_LEN)]
+    ContextTooLong(usize),
     /// The stream ended inside a frame.
     #[error("the stream ended after {0} bytes of a frame")]
     Truncated(usize),
@@ -39,7 +39,7 @@ impl CodecError {
         match self {
             Self::Version(_) => "Version".into(),
             Self::PayloadTooLong { .. } => "PayloadTooLong".into(),
-            Self::Context(_) => "Context".into(),
+            Self::ContextTooLong(_) => "ContextTooLong".into(),
             Self::Truncated(_) => "Truncated".into(),
             Self::Io(error) => format!("{:?}", error.kind()).into(),
         }

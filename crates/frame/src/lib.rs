@@ -73,8 +73,9 @@
 //! `baggage` ([W3C Baggage, 3](https://www.w3.org/TR/baggage/#baggage-http-header-format)). Names
 //! compare in any case. A `traceparent` alone makes a frame 59 bytes longer.
 //!
-//! A reader that does not know the version closes the connection; both ends have to speak this
-//! protocol.
+//! A reader that does not know the version of the frame closes the connection; both ends have to
+//! speak this protocol. A context block that it does not know, or that is broken, costs only the
+//! context: the payload arrives without a sender to relate to.
 //!
 //! # Protocols that have a header map
 //!

@@ -1,5 +1,6 @@
 use super::Codec;
 use super::header::Header;
+use super::rejected;
 use crate::error::CodecError;
 use bytes::{Buf, Bytes, BytesMut};
 use dynamo_trace_core::received::Delivery;
@@ -18,7 +19,7 @@ impl Decoder for Codec {
     ///
     /// # Errors
     ///
-    /// [`CodecError::Version`], [`CodecError::PayloadTooLong`] and [`CodecError::Context`].
+    /// [`CodecError::Version`], [`CodecError::PayloadTooLong`] and [`CodecError::ContextTooLong`].
     fn decode(&mut self, bytes: &mut BytesMut) -> Result<Option<Self::Item>, CodecError> {
         let Some(header) = Header::read(bytes, self.max_payload)? else {
             return Ok(None);
@@ -33,7 +34,7 @@ impl Decoder for Codec {
         bytes.advance(header.context_len());
         let payload = bytes.split_to(header.payload_len()).freeze();
         let (delivery, consumer) = (Delivery::default(), Arc::clone(&self.settings));
-        Ok(Some(Received::new(payload, remote?, delivery, consumer)))
+        Ok(Some(Received::new(payload, remote, delivery, consumer)))
     }
 
     /// Like [`decode`](Self::decode), at the end of the stream.
@@ -50,12 +51,20 @@ impl Decoder for Codec {
 }
 
 impl Codec {
-    fn read_context(&self, block: &[u8]) -> Result<Remote, CodecError> {
+    /// The sender that a context block tells of. A broken block, such as one of a later version,
+    /// tells of none: propagation never costs the application a payload.
+    fn read_context(&self, block: &[u8]) -> Remote {
         if block.is_empty() {
-            return Ok(Remote::default());
+            return Remote::default();
         }
-        let block = ContextBlock::parse(block).map_err(CodecError::Context)?;
+        let block = match ContextBlock::parse(block) {
+            Ok(block) => block,
+            Err(error) => {
+                rejected::context_block(&error);
+                return Remote::default();
+            }
+        };
         let propagation = self.settings.instrumentation.propagation();
-        Ok(propagation.remote(&block, &self.settings.trust))
+        propagation.remote(&block, &self.settings.trust)
     }
 }

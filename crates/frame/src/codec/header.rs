@@ -1,7 +1,6 @@
 use crate::error::CodecError;
 use bytes::{BufMut, BytesMut};
 use dynamo_trace_core::ContextBlock;
-use dynamo_trace_core::carrier::BlockError;
 
 const VERSION: u8 = 1;
 
@@ -28,12 +27,12 @@ impl Header {
         if payload > max_payload {
             return Err(too_long);
         }
+        let context_too_long = CodecError::ContextTooLong(context);
         if context > ContextBlock::MAX_LEN {
-            return Err(CodecError::Context(BlockError::TooLong(context)));
+            return Err(context_too_long);
         }
         Ok(Self {
-            context: u16::try_from(context)
-                .map_err(|_| CodecError::Context(BlockError::TooLong(context)))?,
+            context: u16::try_from(context).map_err(|_| context_too_long)?,
             payload: u32::try_from(payload).map_err(|_| too_long)?,
         })
     }

@@ -1,6 +1,7 @@
 mod decode;
 mod encode;
 mod header;
+mod rejected;
 #[cfg(test)]
 mod tests;
 
@@ -21,9 +22,13 @@ use std::sync::Arc;
 /// [`sender`](Self::sender).
 ///
 /// Decoding believes no announced length: limits are checked first, and the buffer grows with
-/// the bytes that arrive. A payload is not copied; it keeps the part of the read buffer that it
-/// stands in alive. Values that are no valid trace context mean a message without a sender to
-/// relate to, not an error.
+/// the bytes that arrive. A broken context block, also one of a later version, means a message
+/// without a sender to relate to, not an error, and so do values that are no valid trace context.
+///
+/// A payload is not copied. However short, it keeps alive the read buffer that it arrived in as
+/// long as it is kept itself: at least the 8 KiB that `Framed` reads into, or the largest frame
+/// that was read before it. Copy what is to be kept for long, with
+/// [`Bytes::copy_from_slice`](bytes::Bytes::copy_from_slice).
 ///
 /// Cheap to clone; all clones have the same settings.
 ///
