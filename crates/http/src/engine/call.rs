@@ -113,8 +113,7 @@ impl<M: Semantics> Record<M> {
         let length = text(CONTENT_LENGTH)
             .and_then(|length| length.parse().ok())
             .or_else(|| response.body().size_hint().exact());
-        self.summary.event_stream =
-            text(CONTENT_TYPE).is_some_and(|kind| kind.starts_with("text/event-stream"));
+        self.summary.event_stream = text(CONTENT_TYPE).is_some_and(is_event_stream);
         let open = Open::new(self, ending, decided, length);
         response.map(|body| ResponseBody::streaming(body, open))
     }
@@ -137,4 +136,10 @@ impl<M: Semantics> Record<M> {
         }
         // Else the guard's drop tells a cancellation from a shutdown or a panic.
     }
+}
+
+/// Media types compare in any case: RFC 9110, 8.3.1.
+fn is_event_stream(content_type: &str) -> bool {
+    let kind = content_type.split(';').next().unwrap_or_default();
+    kind.trim().eq_ignore_ascii_case("text/event-stream")
 }

@@ -73,6 +73,11 @@ impl<D: Side, M: Semantics> TraceLayer<D, M> {
 
     /// Sets how far callers are trusted. Of use on the server side only: a client has no
     /// caller.
+    ///
+    /// With any other trust than [`Trust::trusted`] the
+    /// [fields of the propagation](Propagation::fields) are removed from the request once they
+    /// are read: what is refused here does not go on where a handler copies the headers of its
+    /// request, as a reverse proxy does. What is let in is in the current context.
     pub fn with_trust(self, trust: Trust) -> Self {
         self.with(|settings| Settings { trust, ..settings })
     }

@@ -61,7 +61,7 @@ where
             semantics,
         } = &*self.layer.settings;
         let propagation = instrumentation.propagation();
-        let (parent, link) = D::parent(propagation, trust, request.headers());
+        let (parent, link) = D::parent(propagation, trust, request.headers_mut());
         let mut start = None;
         let span = instrumentation.start_with(parent, |detail| {
             let mut builder = semantics.start(&D::KIND, &request, detail);

@@ -1,6 +1,6 @@
 //! Which side of the call a layer stands on.
 
-use dynamo_trace_core::{Propagation, Trust};
+use dynamo_trace_core::{CarrierMut, Field, Propagation, Trust};
 use http::HeaderMap;
 use opentelemetry::Context;
 use opentelemetry::trace::{Link, SpanKind};
@@ -10,11 +10,12 @@ pub trait Side: Clone + Copy + Default + Send + Sync + 'static {
     /// The kind of the span.
     const KIND: SpanKind;
 
-    /// The context to start the span in, and the caller's span where it is only linked.
+    /// The context to start the span in, and the caller's span where it is only linked. Takes
+    /// from the headers what must not go on.
     fn parent(
         propagation: &Propagation,
         trust: &Trust,
-        headers: &HeaderMap,
+        headers: &mut HeaderMap,
     ) -> (Context, Option<Link>);
 
     /// Puts the span's context on the request.
@@ -35,9 +36,16 @@ impl Side for Server {
     fn parent(
         propagation: &Propagation,
         trust: &Trust,
-        headers: &HeaderMap,
+        headers: &mut HeaderMap,
     ) -> (Context, Option<Link>) {
         let remote = propagation.remote(headers, trust);
+        // A handler may copy the headers to a request of its own, and where nobody replaces the
+        // fields there, what was refused here would arrive.
+        if *trust != Trust::trusted() {
+            for name in propagation.fields() {
+                headers.remove_field(Field::named(name));
+            }
+        }
         let link = remote.is_link_only().then(|| remote.to_link()).flatten();
         let context = Context::map_current(|current| remote.attach_to(current));
         (context, link)
@@ -49,7 +57,7 @@ impl Side for Server {
 impl Side for Client {
     const KIND: SpanKind = SpanKind::Client;
 
-    fn parent(_: &Propagation, _: &Trust, _: &HeaderMap) -> (Context, Option<Link>) {
+    fn parent(_: &Propagation, _: &Trust, _: &mut HeaderMap) -> (Context, Option<Link>) {
         (Context::current(), None)
     }
 

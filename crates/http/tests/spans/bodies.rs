@@ -163,7 +163,10 @@ async fn a_stream_of_150_ms_lasts_that_long() {
                     sender.send_data("data: token\n\n".into()).await.unwrap();
                 }
             });
-            ([(header::CONTENT_TYPE, "text/event-stream")], body)
+            (
+                [(header::CONTENT_TYPE, "Text/Event-Stream; charset=utf-8")],
+                body,
+            )
         };
         let app = Router::new()
             .route("/", get(tokens))

@@ -6,13 +6,15 @@ use axum::Router;
 use axum::body::Body;
 use axum::routing::get;
 use dynamo_trace_core::Trust;
-use http::Request;
+use dynamo_trace_http::{ClientLayer, ServerLayer};
+use http::{HeaderMap, Request};
 use opentelemetry::Context;
 use opentelemetry::baggage::BaggageExt;
 use opentelemetry::trace::{SpanContext, SpanId, TraceContextExt};
 use opentelemetry_sdk::trace::SpanData;
+use std::convert::Infallible;
 use std::sync::{Arc, Mutex};
-use tower::ServiceExt;
+use tower::{Layer, ServiceExt, service_fn};
 
 const TRACE_ID: &str = "0af7651916cd43dd8448eb211c80319c";
 const SPAN_ID: &str = "b7ad6b7169203331";
@@ -99,4 +101,46 @@ async fn without_headers_the_current_span_is_the_parent() {
     ambient.span().end();
     let [span, _] = telemetry.ended().await;
     assert_child(&span, ambient.span().span_context());
+}
+
+/// The headers that arrive behind a proxy that copies those of its caller, and has no SDK.
+async fn forwarded(trust: Trust) -> HeaderMap {
+    let none = opentelemetry::trace::noop::NoopTracerProvider::new();
+    let upstream = service_fn(async |request: Request<Body>| {
+        let mut response = http::Response::new(Body::empty());
+        *response.headers_mut() = request.headers().clone();
+        Ok::<_, Infallible>(response)
+    });
+    let client = ClientLayer::new().with_tracer_provider(&none);
+    let server = ServerLayer::new().with_tracer_provider(&none);
+    let proxy = server.with_trust(trust).layer(client.layer(upstream));
+    let request = Request::get("http://example.com/")
+        .header("traceparent", format!("00-{TRACE_ID}-{SPAN_ID}-01"))
+        .header("tracestate", "a=1")
+        .header("baggage", "tenant=t,secret=s")
+        .header("x-own", "1")
+        .body(Body::empty());
+    let response = proxy.oneshot(request.unwrap()).await.unwrap();
+    response.headers().clone()
+}
+
+#[tokio::test]
+async fn what_is_refused_is_not_forwarded() {
+    for trust in [Trust::linked(), Trust::ignored()] {
+        let headers = forwarded(trust.clone()).await;
+        let names: Vec<_> = headers.keys().collect();
+        assert_eq!(names, ["x-own"], "{trust:?}");
+    }
+    let headers = forwarded(Trust::linked().baggage_keys(["tenant"])).await;
+    assert_eq!(headers["baggage"], "tenant=t");
+    assert!(!headers.contains_key("traceparent"), "{headers:?}");
+    let headers = forwarded(Trust::trusted().max_bytes(8)).await;
+    assert!(headers.contains_key("traceparent"), "{headers:?}");
+    assert!(!headers.contains_key("baggage"), "{headers:?}");
+}
+
+#[tokio::test]
+async fn what_a_trusted_caller_sends_is_forwarded() {
+    let headers = forwarded(Trust::trusted()).await;
+    assert_eq!(headers.len(), 4, "{headers:?}");
 }
