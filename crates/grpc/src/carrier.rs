@@ -1,5 +1,6 @@
 use dynamo_trace_core::{Carrier, CarrierMut, Field};
-use tonic::metadata::{Ascii, MetadataKey, MetadataMap, MetadataValue};
+use http::HeaderMap;
+use tonic::metadata::MetadataMap;
 
 /// tonic metadata as a carrier to read from, for interceptors and handlers.
 ///
@@ -18,8 +19,9 @@ use tonic::metadata::{Ascii, MetadataKey, MetadataMap, MetadataValue};
 #[derive(Clone, Copy, Debug)]
 pub struct Metadata<'m>(pub &'m MetadataMap);
 
-/// tonic metadata as a carrier to write to. Values that are not printable ASCII are not set, and
-/// neither are fields whose names end in `-bin`, which hold no text.
+/// tonic metadata as a carrier to write to. Values that are not printable ASCII are not set,
+/// neither are fields whose names end in `-bin`, which hold no text, and nothing is set where the
+/// map is full, at some 24,000 entries.
 ///
 /// ```
 /// use dynamo_trace_core::Propagation;
@@ -35,17 +37,24 @@ pub struct Metadata<'m>(pub &'m MetadataMap);
 #[derive(Debug)]
 pub struct MetadataMut<'m>(pub &'m mut MetadataMap);
 
+/// Names of binary metadata, whose values are no text, end so.
+fn is_binary(field: Field<'_>) -> bool {
+    let name = field.name().as_bytes();
+    name.last_chunk()
+        .is_some_and(|end: &[u8; 4]| end.eq_ignore_ascii_case(b"-bin"))
+}
+
 fn values<'m>(map: &'m MetadataMap, field: Field<'m>) -> impl Iterator<Item = &'m [u8]> {
-    map.get_all(field.name())
+    let headers: &HeaderMap = map.as_ref();
+    (!is_binary(field))
+        .then(|| headers.values_of(field))
         .into_iter()
-        .map(MetadataValue::as_encoded_bytes)
+        .flatten()
 }
 
 fn names(map: &MetadataMap) -> impl Iterator<Item = &str> {
-    map.keys().map(|key| match key {
-        tonic::metadata::KeyRef::Ascii(key) => key.as_str(),
-        tonic::metadata::KeyRef::Binary(key) => key.as_str(),
-    })
+    let headers: &HeaderMap = map.as_ref();
+    headers.field_names()
 }
 
 impl Carrier for Metadata<'_> {
@@ -70,17 +79,18 @@ impl Carrier for MetadataMut<'_> {
 
 impl CarrierMut for MetadataMut<'_> {
     fn set_field(&mut self, field: Field<'_>, value: &str) {
-        let name = field.name().to_ascii_lowercase();
-        let key = MetadataKey::<Ascii>::from_bytes(name.as_bytes());
-        match (key, MetadataValue::try_from(value)) {
-            (Ok(key), Ok(value)) => {
-                self.0.insert(key, value);
-            }
-            _ => self.remove_field(field),
+        if is_binary(field) {
+            return;
         }
+        // tonic's own `insert` panics where the map is full.
+        let mut headers = std::mem::take(self.0).into_headers();
+        headers.set_field(field, value);
+        *self.0 = MetadataMap::from_headers(headers);
     }
 
     fn remove_field(&mut self, field: Field<'_>) {
-        self.0.remove(field.name());
+        if !is_binary(field) {
+            self.0.remove(field.name());
+        }
     }
 }

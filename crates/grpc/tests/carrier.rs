@@ -105,3 +105,17 @@ fn a_field_is_set_once_and_removed_whole() {
     carrier.set_field(Field::Other("context-bin"), "4");
     assert!(map.is_empty());
 }
+
+#[test]
+fn a_full_map_is_left_as_it_is() {
+    let mut headers = HeaderMap::new();
+    let name = |at: usize| HeaderName::from_bytes(format!("n{at}").as_bytes()).unwrap();
+    let value = HeaderValue::from_static("v");
+    let fits = |&at: &usize| headers.try_append(name(at), value.clone()).is_ok();
+    let count = (0..).take_while(fits).count();
+    let mut map = MetadataMap::from_headers(headers);
+    let mut carrier = MetadataMut(&mut map);
+    carrier.set_field(Field::Baggage, "k=v");
+    assert_eq!(carrier.values_of(Field::Baggage).count(), 0);
+    assert_eq!(map.len(), count);
+}
