@@ -38,7 +38,10 @@ pub(crate) fn read(
 }
 
 fn time(millis: &[u8]) -> Option<SystemTime> {
-    // `u64::from_str` takes a sign, which nobody sends.
+    // `u64::from_str` takes a sign.
+    if !millis.iter().all(u8::is_ascii_digit) {
+        return None;
+    }
     let millis = std::str::from_utf8(millis).ok()?.parse().ok()?;
     UNIX_EPOCH.checked_add(Duration::from_millis(millis))
 }
@@ -142,8 +145,9 @@ mod tests {
             let (remote, _) = read(&Propagation::w3c(), &Trust::trusted(), companion);
             assert!(remote.is_empty());
         }
-        assert_eq!(time(b"-1"), None);
-        assert_eq!(time(b"soon"), None);
+        for not_digits in [&b""[..], b"-1", b"+1", b" 1", b"1_0", b"soon"] {
+            assert_eq!(time(not_digits), None);
+        }
     }
 
     proptest! {
