@@ -11,6 +11,11 @@ use tonic::{Code, Status};
 /// Compressed flag and length.
 const PREFIX_LEN: usize = 5;
 
+/// The longest message that is waited for, in bytes. It bounds what a server can make a client
+/// hold; tonic's limit, 4 MiB if not configured otherwise, is not known here and applies to what
+/// is handed on.
+const MAX_LEN: usize = 64 << 20;
+
 /// The one message of `body`; `None` where it is not one, or is compressed.
 pub(super) fn message(body: &Bytes) -> Option<Bytes> {
     let ([0, length @ ..], message) = body.split_first_chunk::<PREFIX_LEN>()? else {
@@ -18,6 +23,26 @@ pub(super) fn message(body: &Bytes) -> Option<Bytes> {
     };
     let length = usize::try_from(u32::from_be_bytes(*length)).ok()?;
     (length == message.len()).then(|| body.slice_ref(message))
+}
+
+/// Whether what has been read so far can be the one message of a body.
+fn within_limits(read: &[u8]) -> Result<(), Status> {
+    let Some(([_, length @ ..], message)) = read.split_first_chunk::<PREFIX_LEN>() else {
+        return Ok(());
+    };
+    let length = usize::try_from(u32::from_be_bytes(*length)).unwrap_or(usize::MAX);
+    if length > MAX_LEN {
+        return Err(Status::out_of_range(format!(
+            "Error, decoded message length too large: found {length} bytes, \
+             the limit is: {MAX_LEN} bytes"
+        )));
+    }
+    if message.len() > length {
+        return Err(Status::internal(
+            "more than one message in a unary response",
+        ));
+    }
+    Ok(())
 }
 
 /// A body of this one message; `None` above 4 GiB.
@@ -38,13 +63,27 @@ pub(super) struct Unary {
 
 impl Unary {
     /// Waits for the end of the body.
+    ///
+    /// # Errors
+    ///
+    /// `OUT_OF_RANGE`, as tonic says it, for a message above [`MAX_LEN`], and `INTERNAL` for a
+    /// body that goes on behind its message. Neither is read to its end.
     pub(super) async fn collect(response: Response<Body>) -> Result<Self, Status> {
-        let (head, body) = response.into_parts();
-        let body = body.collect().await?;
-        let trailers = body.trailers().cloned();
+        let (head, mut body) = response.into_parts();
+        let mut read = BytesMut::new();
+        let mut trailers = None;
+        while let Some(frame) = body.frame().await {
+            match frame?.into_data() {
+                Ok(data) => {
+                    read.extend_from_slice(&data);
+                    within_limits(&read)?;
+                }
+                Err(frame) => trailers = frame.into_trailers().ok().or(trailers),
+            }
+        }
         Ok(Self {
             head,
-            body: body.to_bytes(),
+            body: read.freeze(),
             trailers,
         })
     }
@@ -79,6 +118,8 @@ impl Unary {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::future::pending;
+    use std::time::Duration;
 
     #[test]
     fn one_message_and_nothing_else() {
@@ -89,5 +130,42 @@ mod tests {
         let two = [&body[..], &body[..]].concat().into();
         assert_eq!(message(&two), None);
         assert_eq!(message(&Bytes::from_static(b"\x01\0\0\0\0")), None);
+    }
+
+    /// What comes of a body that begins like this and never ends.
+    async fn endless(data: Bytes) -> Option<Code> {
+        let body = Body::new(Full::new(data).with_trailers(pending()));
+        let collect = Unary::collect(Response::new(body));
+        let collected = tokio::time::timeout(Duration::from_millis(100), collect).await;
+        Some(collected.ok()?.err().unwrap().code())
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_cannot_be_the_message_is_not_waited_for() {
+        let message = frame(b"message").unwrap();
+        let two = [&message[..], &message[..1]].concat().into();
+        let announced = |length: usize| {
+            let [.., a, b, c, d] = length.to_be_bytes();
+            Bytes::from(vec![0, a, b, c, d])
+        };
+        assert_eq!(endless(message).await, None);
+        assert_eq!(endless(announced(MAX_LEN)).await, None);
+        assert_eq!(endless(two).await, Some(Code::Internal));
+        for length in [MAX_LEN + 1, u32::MAX as usize] {
+            assert_eq!(endless(announced(length)).await, Some(Code::OutOfRange));
+        }
+    }
+
+    #[tokio::test]
+    async fn a_body_that_ends_is_handed_on_whole() {
+        let sent = HeaderMap::from_iter([("grpc-status".parse().unwrap(), "0".parse().unwrap())]);
+        let trailers = sent.clone();
+        let body = Full::new(frame(b"message").unwrap());
+        let body = Body::new(body.with_trailers(async { Some(Ok(trailers)) }));
+        let read = Unary::collect(Response::new(body)).await.unwrap();
+        assert_eq!(read.code(), Some(Code::Ok));
+        let body = read.into_response().into_body().collect().await.unwrap();
+        assert_eq!(body.trailers(), Some(&sent));
+        assert_eq!(body.to_bytes(), frame(b"message").unwrap());
     }
 }
