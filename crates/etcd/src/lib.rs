@@ -61,8 +61,13 @@
 //! Where etcd refuses the transaction with `PERMISSION_DENIED` or `INVALID_ARGUMENT`, the call
 //! is made once more as it is: a client may do without the right to write companions, and a value
 //! may be as large as etcd allows. A transaction that companions would bring above 128
-//! operations, etcd's default, goes without. [`Client::companions_left_out`] counts both. A user
-//! that may read and write `K*` needs `readwrite` on `__dynamo_trace/K*` for companions.
+//! operations, etcd's default, goes without. A client whose companions were refused with
+//! `PERMISSION_DENIED` three times in a row writes none any more, but tries once a minute, for all
+//! keys. [`Client::companions_left_out`] counts all of these. A user that may read and write `K*`
+//! needs `readwrite` on `__dynamo_trace/K*` for companions.
+//!
+//! The response to a write is read whole before it is handed on, up to 64 MiB: a longer one is
+//! `OUT_OF_RANGE`, also where etcd-client was told to take it.
 //!
 //! What to know:
 //!
@@ -74,6 +79,7 @@
 //! - Who deleted a key is not known to its watchers.
 
 pub mod attributes;
+mod breaker;
 mod carrier;
 mod channel;
 mod client;

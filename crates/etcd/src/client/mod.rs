@@ -180,7 +180,8 @@ impl Client {
     }
 
     /// How many writes of this client and its clones went without companions, since the server
-    /// refused those or the transaction would have been too long.
+    /// refuses those, or has done so time after time, or since the transaction would have been too
+    /// long.
     #[must_use]
     pub fn companions_left_out(&self) -> u64 {
         self.shared.companions.left_out()

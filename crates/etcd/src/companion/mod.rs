@@ -4,7 +4,8 @@
 //!   its companion, every deletion that of the companions ([`rewrite`]). The result is sent as
 //!   one `Txn`.
 //! - response: the companions' parts are taken out ([`restore`]).
-//! - refused: the call is made once more as it came, without companions.
+//! - refused: the call is made once more as it came, without companions. After [`REFUSALS`] in a
+//!   row companions are left out, but for one try per [`PAUSE`].
 
 mod keys;
 mod restore;
@@ -18,6 +19,7 @@ pub(crate) use keys::Prefix;
 pub(crate) use service::WithCompanions;
 
 use crate::attributes::DB_OPERATION_BATCH_SIZE;
+use crate::breaker::Breaker;
 use crate::carrier;
 use bytes::Bytes;
 use dynamo_trace_core::Instrumentation;
@@ -25,9 +27,15 @@ use opentelemetry::trace::TraceContextExt;
 use opentelemetry::{Context, KeyValue};
 use rewrite::Rewriter;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::SystemTime;
+use std::time::{Duration, Instant, SystemTime};
+use tonic::Code;
 use wire::TxnRequest;
 use write::{Rpc, Write};
+
+/// After how many refusals in a row the right to write companions is taken to be missing.
+const REFUSALS: u32 = 3;
+/// How long then to do without, until the next try.
+const PAUSE: Duration = Duration::from_secs(60);
 
 /// What one client does about companions.
 #[derive(Debug)]
@@ -35,15 +43,17 @@ pub(crate) struct Companions {
     instrumentation: Instrumentation,
     prefix: Option<Prefix>,
     left_out: AtomicU64,
+    refusals: Breaker,
 }
 
 impl Companions {
     /// None are written or read without a prefix.
-    pub(crate) const fn new(instrumentation: Instrumentation, prefix: Option<Prefix>) -> Self {
+    pub(crate) fn new(instrumentation: Instrumentation, prefix: Option<Prefix>) -> Self {
         Self {
             instrumentation,
             prefix,
             left_out: AtomicU64::new(0),
+            refusals: Breaker::new(REFUSALS, PAUSE),
         }
     }
 
@@ -79,11 +89,29 @@ impl Companions {
             self.leave_out("too many operations");
             return None;
         }
+        if !self.refusals.admits(Instant::now()) {
+            self.leave_out("refused by the server before");
+            return None;
+        }
         Some(Write {
             rpc,
             txn: rewritten.txn,
             branches: rewritten.branches,
         })
+    }
+
+    /// The server took companions.
+    fn admitted(&self) {
+        self.refusals.succeeded();
+    }
+
+    /// The server took a write only without companions.
+    fn refused(&self, code: Code) {
+        self.leave_out("refused by the server");
+        // `INVALID_ARGUMENT` is about this one value.
+        if code == Code::PermissionDenied {
+            self.refusals.failed(Instant::now());
+        }
     }
 
     /// Counts, and tells of the first, second, fourth, eighth .. time.

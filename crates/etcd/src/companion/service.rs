@@ -90,22 +90,23 @@ where
         Ok(response) => response,
         Err(status) => return Ok(status.into_http()),
     };
-    match response.code() {
+    let refusal = match response.code() {
         Some(Code::Ok) => {
+            companions.admitted();
             let restored = response.map(|message| write.restore(message));
             return Ok(restored.map_or_else(unreadable, Unary::into_response));
         }
         // Refused before anything was written; the companion may be why. Then the user's own
         // write must go through, and if not, the user has to see its own error.
-        Some(Code::PermissionDenied | Code::InvalidArgument) => {}
+        Some(code @ (Code::PermissionDenied | Code::InvalidArgument)) => code,
         _ => return Ok(response.into_response()),
-    }
+    };
     poll_fn(|cx| again.poll_ready(cx)).await?;
     let response = again.call(full(head, plain)).await?;
     Ok(match Unary::collect(response).await {
         Ok(response) => {
             if response.code() == Some(Code::Ok) {
-                companions.leave_out("refused by the server");
+                companions.refused(refusal);
             }
             response.into_response()
         }

@@ -1,6 +1,7 @@
 //! Users who may not write companions, or not read them.
 
 use crate::bench::{Bench, companion, plain};
+use crate::tap::Tap;
 use dynamo_trace_etcd::{Client, Error};
 use dynamo_trace_testkit::servers::EtcdServer;
 use etcd_client::{ConnectOptions, Permission, PermissionType, WatchOptions};
@@ -51,6 +52,34 @@ async fn who_may_not_write_companions_writes_without() {
     // One span for the call, and it is no failure.
     let span = bench.span("Put");
     assert_eq!(span.status, opentelemetry::trace::Status::Unset);
+}
+
+#[tokio::test]
+async fn who_is_refused_companions_stops_trying() {
+    let bench = Bench::start().await;
+    with_user(&bench.server, "app", None).await;
+    let tap = Tap::default();
+    let channel = tap.channel(&bench.server.endpoint());
+    let options = ConnectOptions::new().with_user("app", "pw");
+    let builder = Client::builder().with_tracer_provider(&bench.provider);
+    let app = builder
+        .connect_channel(channel, Some(options))
+        .await
+        .unwrap();
+    // A write that is refused by itself says nothing of companions.
+    for _ in 0..5 {
+        app.put("other/1", "v", None).await.unwrap_err();
+    }
+    let before = tap.methods().len();
+    for _ in 0..10 {
+        app.put("app/1", "v", None).await.unwrap();
+    }
+    app.delete("app/1", None).await.unwrap();
+    let tried = ["Txn", "Put"].repeat(3);
+    let rest = ["Put"].repeat(7);
+    let expected = [tried, rest, vec!["DeleteRange"]].concat();
+    assert_eq!(tap.methods()[before..], expected);
+    assert_eq!(app.companions_left_out(), 11);
 }
 
 #[tokio::test]
