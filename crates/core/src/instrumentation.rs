@@ -8,20 +8,23 @@ use opentelemetry::trace::{
 };
 use opentelemetry::{Context, InstrumentationScope};
 use std::fmt;
+use std::sync::atomic::{AtomicU8, Ordering};
 use std::sync::{Arc, OnceLock};
 
 /// What an adapter works with: a tracer and a propagation.
 ///
-/// Both are the global ones unless given. They are resolved once, on first use, so that an
-/// adapter may be built before the SDK is set up. Cheap to clone.
+/// Both are the global ones unless given. The tracer is resolved once, on first use, so that an
+/// adapter may be built before the SDK is set up; one that was used before finds the SDK all the
+/// same, if [`Propagation::set_global`] was called after it was set up. Cheap to clone.
 #[derive(Clone, Debug)]
 pub struct Instrumentation(Arc<Handles>);
 
 #[derive(Clone, Debug)]
 struct Handles {
     scope: InstrumentationScope,
-    tracer: OnceLock<Arc<Resolved>>,
-    propagation: OnceLock<Propagation>,
+    tracer: OnceLock<Arc<dyn StartSpan>>,
+    no_sdk: NoSdk,
+    propagation: Option<Propagation>,
 }
 
 /// How much of a span is worth building before the sampler is asked.
@@ -44,7 +47,8 @@ impl Instrumentation {
                 .with_version(version)
                 .build(),
             tracer: OnceLock::new(),
-            propagation: OnceLock::new(),
+            no_sdk: NoSdk::default(),
+            propagation: None,
         }))
     }
 
@@ -57,7 +61,12 @@ impl Instrumentation {
     {
         let mut handles = Arc::unwrap_or_clone(self.0);
         let tracer = provider.tracer_with_scope(handles.scope.clone());
-        handles.tracer = OnceLock::from(Arc::new(Resolved::new(tracer)));
+        if is_noop(&tracer) {
+            handles.no_sdk = NoSdk::given();
+        } else {
+            let tracer: Arc<dyn StartSpan> = Arc::new(tracer);
+            handles.tracer = OnceLock::from(tracer);
+        }
         Self(Arc::new(handles))
     }
 
@@ -65,14 +74,17 @@ impl Instrumentation {
     #[must_use]
     pub fn with_propagation(self, propagation: Propagation) -> Self {
         let mut handles = Arc::unwrap_or_clone(self.0);
-        handles.propagation = OnceLock::from(propagation);
+        handles.propagation = Some(propagation);
         Self(Arc::new(handles))
     }
 
     /// The propagation.
     #[must_use]
     pub fn propagation(&self) -> &Propagation {
-        self.0.propagation.get_or_init(Propagation::global)
+        match &self.0.propagation {
+            Some(given) => given,
+            None => Propagation::global(),
+        }
     }
 
     /// Starts a span whose parent is the current span of `parent`, and guards it.
@@ -91,43 +103,75 @@ impl Instrumentation {
         parent: Context,
         build: impl FnOnce(Detail) -> SpanBuilder,
     ) -> SpanGuard {
-        let resolved = self.0.tracer.get_or_init(|| {
-            let tracer = global::tracer_with_scope(self.0.scope.clone());
-            Arc::new(Resolved::new(tracer))
-        });
-        if resolved.is_noop {
+        let Some(tracer) = self.tracer() else {
             return SpanGuard::not_recording(parent);
-        }
+        };
         let detail = match parent.span().span_context() {
             known if known.is_valid() && !known.is_sampled() => Detail::Name,
             _ => Detail::Full,
         };
-        resolved.tracer.start(build(detail), parent)
+        tracer.start(build(detail), parent)
+    }
+
+    /// The tracer, unless there is no SDK.
+    fn tracer(&self) -> Option<&dyn StartSpan> {
+        let Handles {
+            scope,
+            tracer,
+            no_sdk,
+            ..
+        } = &*self.0;
+        if let Some(tracer) = tracer.get() {
+            return Some(&**tracer);
+        }
+        if no_sdk.is_known() {
+            return None;
+        }
+        let found = global::tracer_with_scope(scope.clone());
+        if is_noop(&found) {
+            no_sdk.learn();
+            return None;
+        }
+        Some(&**tracer.get_or_init(|| Arc::new(found)))
     }
 }
 
-struct Resolved {
-    tracer: Box<dyn StartSpan>,
-    is_noop: bool,
-}
+/// Whether it is known that there is no SDK. Where an SDK is set up later, and a global
+/// propagation with it, that has to be found out once more.
+#[derive(Debug, Default)]
+struct NoSdk(AtomicU8);
 
-impl Resolved {
-    fn new<T>(tracer: T) -> Self
-    where
-        T: Tracer<Span: Send + Sync + 'static> + Send + Sync + 'static,
-    {
-        Self {
-            is_noop: is_noop(&tracer),
-            tracer: Box::new(tracer),
+impl NoSdk {
+    const BEFORE_SET_UP: u8 = 1;
+    const AFTER_SET_UP: u8 = 2;
+    const GIVEN: u8 = 3;
+
+    /// The adapter was given a tracer that does nothing.
+    const fn given() -> Self {
+        Self(AtomicU8::new(Self::GIVEN))
+    }
+
+    fn is_known(&self) -> bool {
+        match self.0.load(Ordering::Relaxed) {
+            Self::BEFORE_SET_UP => !Propagation::is_global_set(),
+            Self::AFTER_SET_UP | Self::GIVEN => true,
+            _ => false,
         }
     }
+
+    fn learn(&self) {
+        let when = if Propagation::is_global_set() {
+            Self::AFTER_SET_UP
+        } else {
+            Self::BEFORE_SET_UP
+        };
+        self.0.store(when, Ordering::Relaxed);
+    }
 }
 
-impl fmt::Debug for Resolved {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Resolved")
-            .field("is_noop", &self.is_noop)
-            .finish_non_exhaustive()
+impl Clone for NoSdk {
+    fn clone(&self) -> Self {
+        Self(AtomicU8::new(self.0.load(Ordering::Relaxed)))
     }
 }
 
@@ -135,6 +179,12 @@ impl fmt::Debug for Resolved {
 /// [`BoxedTracer`](global::BoxedTracer) boxes it first.
 trait StartSpan: Send + Sync {
     fn start(&self, builder: SpanBuilder, parent: Context) -> SpanGuard;
+}
+
+impl fmt::Debug for dyn StartSpan {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Tracer").finish_non_exhaustive()
+    }
 }
 
 impl<T> StartSpan for T

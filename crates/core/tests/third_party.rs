@@ -185,10 +185,36 @@ fn nothing_of_the_losing_format_is_sent_on() {
     let both = Propagation::of([Format::TraceContext, b3()]);
     let mut carrier = Sent::new();
     Propagation::of([b3()]).inject(&context(), &mut carrier);
-    carrier.insert("traceparent".to_owned(), traceparent(3));
+    let other = traceparent(3).replace(TRACE_ID, "11111111111111111111111111111111");
+    carrier.insert("traceparent".to_owned(), other);
     carrier.insert("tracestate".to_owned(), "a@b@c=1".to_owned());
     let arrived = both.extract(&Context::new(), &carrier);
     assert_eq!(sent(&arrived), sent(&context()));
+}
+
+#[test]
+fn another_format_does_not_degrade_w3c_in_the_same_trace() {
+    let both = Propagation::of([Format::TraceContext, b3()]);
+    let mut carrier = Sent::new();
+    Propagation::of([b3()]).inject(&context(), &mut carrier);
+    carrier.insert("traceparent".to_owned(), traceparent(3));
+    carrier.insert("tracestate".to_owned(), "a@b@c=1".to_owned());
+    let arrived = sent(&both.extract(&Context::new(), &carrier));
+    assert_eq!(arrived.get("traceparent"), Some(&traceparent(3)));
+    assert_eq!(
+        arrived.get("tracestate").map(String::as_str),
+        Some("a@b@c=1")
+    );
+}
+
+#[test]
+fn a_look_alike_name_is_not_read() {
+    let mut carrier = HeaderMap::new();
+    Propagation::of([b3()]).inject(&context(), &mut carrier);
+    let id = carrier.remove("x-b3-traceid").expect("a trace-id");
+    carrier.insert("x_b3_traceid", id);
+    let arrived = Propagation::of([b3()]).extract(&Context::new(), &carrier);
+    assert!(!arrived.span().span_context().is_valid());
 }
 
 /// A propagator that names the W3C fields fills them as ours does.
@@ -270,7 +296,7 @@ fn its_fields_are_under_the_budget_too() {
     let carrier: HashMap<String, String> = round_trip();
     let propagation = Propagation::of([b3()]);
     let within = |bytes| propagation.remote(&carrier, &Trust::trusted().max_bytes(bytes));
-    // 32 digits, 16 digits and a flag.
-    assert!(within(49).span_context().is_some());
-    assert!(within(48).span_context().is_none());
+    // 32 digits, 16 digits, a flag, and `t 1`.
+    assert!(within(52).span_context().is_some());
+    assert!(within(50).span_context().is_none());
 }

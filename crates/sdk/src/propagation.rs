@@ -8,5 +8,7 @@ use crate::id_generator::RootIds;
 pub(crate) fn install(formats: Vec<Format>) {
     let propagation = Propagation::of(formats).random_trace_ids(RootIds::made_here);
     opentelemetry::global::set_text_map_propagator(propagation.clone());
-    propagation.set_global();
+    if propagation.set_global().is_err() {
+        tracing::warn!("a global propagation is installed already; it stays");
+    }
 }

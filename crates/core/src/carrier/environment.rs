@@ -1,5 +1,6 @@
 use super::{Carrier, CarrierMut, Field};
 use std::collections::BTreeMap;
+use std::fmt;
 
 /// Propagation fields as environment variables of a child process: `TRACEPARENT`,
 /// `TRACESTATE`, `BAGGAGE`; other names in upper case, with `_` for what a variable's name
@@ -20,15 +21,25 @@ use std::collections::BTreeMap;
 /// child.envs(&variables);
 ///
 /// // the child
-/// let received: Environment = std::env::vars_os()
-///     .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
-///     .collect();
+/// let received = Environment::of(propagation.fields(), |name| std::env::var(name).ok());
 /// let context = propagation.extract(&Context::new(), &received);
 /// ```
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Default, PartialEq, Eq)]
 pub struct Environment(BTreeMap<String, String>);
 
 impl Environment {
+    /// The variables of these fields, as `read` gives them, and no others: what else stands in
+    /// an environment may be secret.
+    pub fn of<'f>(
+        fields: impl IntoIterator<Item = &'f str>,
+        read: impl Fn(&str) -> Option<String>,
+    ) -> Self {
+        let names = fields.into_iter().map(|name| variable(Field::Other(name)));
+        names
+            .filter_map(|name| read(&name).map(|value| (name, value)))
+            .collect()
+    }
+
     /// The variables, by name.
     pub fn iter(&self) -> impl Iterator<Item = (&str, &str)> {
         self.0
@@ -67,6 +78,10 @@ impl Carrier for Environment {
     fn field_names(&self) -> impl Iterator<Item = &str> {
         self.0.keys().map(String::as_str)
     }
+
+    fn is_named(&self, own: &str, field: &str) -> bool {
+        own == variable(Field::Other(field))
+    }
 }
 
 impl CarrierMut for Environment {
@@ -81,6 +96,13 @@ impl CarrierMut for Environment {
 
     fn remove_field(&mut self, field: Field<'_>) {
         self.0.remove(&variable(field));
+    }
+}
+
+/// Shows the names; the values may be anything that the process was given.
+impl fmt::Debug for Environment {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_set().entries(self.0.keys()).finish()
     }
 }
 
@@ -102,6 +124,17 @@ impl<'a> IntoIterator for &'a Environment {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn only_what_is_asked_for_is_read_and_values_are_not_shown() {
+        let read = |name: &str| Some(format!("value of {name}"));
+        let variables = Environment::of(["traceparent", "b3"], read);
+        assert_eq!(
+            variables.field_names().collect::<Vec<_>>(),
+            ["B3", "TRACEPARENT"]
+        );
+        assert_eq!(format!("{variables:?}"), r#"{"B3", "TRACEPARENT"}"#);
+    }
 
     #[test]
     fn names_are_what_a_shell_accepts() {

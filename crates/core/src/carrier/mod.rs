@@ -72,6 +72,12 @@ pub trait Carrier {
 
     /// The names of all fields, for propagators that search them.
     fn field_names(&self) -> impl Iterator<Item = &str>;
+
+    /// Whether `own`, one of [`field_names`](Self::field_names), is what `field` is called on
+    /// this carrier: by default in any case.
+    fn is_named(&self, own: &str, field: &str) -> bool {
+        own.eq_ignore_ascii_case(field)
+    }
 }
 
 /// Writes propagation fields.

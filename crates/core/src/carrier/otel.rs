@@ -1,4 +1,5 @@
 use super::{Carrier, CarrierMut, Field};
+use crate::propagation::budget::Budget;
 use opentelemetry::propagation::{Extractor, Injector};
 use std::fmt;
 
@@ -53,8 +54,17 @@ impl CarrierMut for InjectorCarrier<'_> {
     fn remove_field(&mut self, _: Field<'_>) {}
 }
 
-/// Any carrier as an OpenTelemetry [`Extractor`].
-pub(crate) struct AsExtractor<'c, C>(pub(crate) &'c C);
+/// Any carrier as an OpenTelemetry [`Extractor`], which finds what the budget allows.
+pub(crate) struct AsExtractor<'c, C> {
+    carrier: &'c C,
+    budget: &'c Budget,
+}
+
+impl<'c, C> AsExtractor<'c, C> {
+    pub(crate) const fn new(carrier: &'c C, budget: &'c Budget) -> Self {
+        Self { carrier, budget }
+    }
+}
 
 /// Any carrier as an OpenTelemetry [`Injector`].
 pub(crate) struct AsInjector<'c, C>(pub(crate) &'c mut C);
@@ -65,26 +75,19 @@ impl<C: Carrier> Extractor for AsExtractor<'_, C> {
     }
 
     fn keys(&self) -> Vec<&str> {
-        self.0.field_names().collect()
+        self.carrier.field_names().collect()
     }
 
     fn get_all(&self, key: &str) -> Option<Vec<&str>> {
         // The extractor's key does not live as long as what it returns: name the field by the
         // carrier's own spelling.
-        let name = self.0.field_names().find(|name| same_name(name, key))?;
-        let values = self.0.values_of(Field::named(name));
+        let mut names = self.carrier.field_names();
+        let name = names.find(|name| self.carrier.is_named(name, key))?;
+        let values = self.carrier.values_of(Field::named(name));
+        let values = self.budget.spend(values);
         let values: Vec<_> = values.filter_map(|v| std::str::from_utf8(v).ok()).collect();
         Some(values).filter(|values| !values.is_empty())
     }
-}
-
-/// Names compare in any case; `_` stands for `-` where the carrier has no `-` (environment).
-fn same_name(own: &str, asked: &str) -> bool {
-    own.len() == asked.len()
-        && own
-            .bytes()
-            .zip(asked.bytes())
-            .all(|(own, asked)| own.eq_ignore_ascii_case(&asked) || (own == b'_' && asked == b'-'))
 }
 
 impl<C: CarrierMut> Injector for AsInjector<'_, C> {

@@ -1,7 +1,7 @@
 //! W3C Baggage between carriers and OpenTelemetry's context.
 
 use super::budget::Budget;
-use super::kept::Kept;
+use super::kept::KeptBaggage;
 use super::{Remote, has_span, rejected};
 use crate::carrier::{Carrier, CarrierMut, Field};
 use crate::trust::Trust;
@@ -19,24 +19,29 @@ pub(super) fn extract<C: Carrier>(
     if values.peek().is_none() {
         return;
     }
-    let mut read = Baggage::new();
-    let mut text = String::new();
-    let members = baggage::parse(budget.spend(values));
-    for member in members.filter(|member| trust.takes_baggage_key(member.key)) {
-        let key = member.key.to_owned();
-        read.insert_with_metadata(key, member.value.to_string(), member.properties);
-        member.write(&mut text);
-    }
+    budget.spend(values).for_each(drop);
     if budget.exceeded() {
         rejected::over_budget();
         return;
     }
-    // Duplicate keys and members over the limits are not in `read`: then the text is not kept,
-    // and injection writes what is.
-    if decodes_to(&text, &read) {
-        remote.kept.baggage = text;
+    let mut read = Baggage::new();
+    let mut text = String::new();
+    let members = baggage::parse(carrier.values_of(Field::Baggage)).take(baggage::MAX_MEMBERS);
+    for member in members.filter(|member| trust.takes_baggage_key(member.key)) {
+        let key = member.key.to_owned();
+        read.insert_with_metadata(key, member.value.to_string(), member.properties);
+        if text.len() <= baggage::MAX_BYTES {
+            member.write(&mut text);
+        }
     }
-    remote.baggage = Some(read).filter(|read| !read.is_empty());
+    // Duplicate keys and members over the limits are not in `read`, and text that is too long
+    // once encoded must not be sent: then it is not kept, and injection writes what fits.
+    if text.len() <= baggage::MAX_BYTES && decodes_to(&text, &read) {
+        remote.kept_baggage = Some(KeptBaggage(text));
+    }
+    if !read.is_empty() {
+        remote.baggage = Some(read);
+    }
 }
 
 pub(super) fn inject<C: CarrierMut>(cx: &Context, carrier: &mut C) {
@@ -48,7 +53,7 @@ pub(super) fn inject<C: CarrierMut>(cx: &Context, carrier: &mut C) {
         }
         return;
     }
-    let kept = cx.get::<Kept>().map(|kept| kept.baggage.as_str());
+    let kept = cx.get::<KeptBaggage>().map(|kept| kept.0.as_str());
     if let Some(kept) = kept.filter(|kept| decodes_to(kept, current)) {
         carrier.set_field(Field::Baggage, kept);
         return;
@@ -57,7 +62,9 @@ pub(super) fn inject<C: CarrierMut>(cx: &Context, carrier: &mut C) {
     for (key, (value, metadata)) in current {
         baggage::push(&mut text, key.as_str(), value.as_str(), metadata.as_str());
     }
-    if !text.is_empty() {
+    if text.is_empty() {
+        carrier.remove_field(Field::Baggage);
+    } else {
         carrier.set_field(Field::Baggage, &text);
     }
 }

@@ -1,13 +1,13 @@
 use std::cell::Cell;
 
 /// The bytes that are left for all fields of one carrier.
-pub(super) struct Budget {
+pub(crate) struct Budget {
     left: Cell<usize>,
     exceeded: Cell<bool>,
 }
 
 impl Budget {
-    pub(super) const fn new(bytes: usize) -> Self {
+    pub(crate) const fn new(bytes: usize) -> Self {
         Self {
             left: Cell::new(bytes),
             exceeded: Cell::new(false),
@@ -15,7 +15,7 @@ impl Budget {
     }
 
     /// Passes values on while they fit, so that what does not is never read.
-    pub(super) fn spend<'b, 'a: 'b>(
+    pub(crate) fn spend<'b, 'a: 'b>(
         &'b self,
         values: impl Iterator<Item = &'a [u8]> + 'b,
     ) -> impl Iterator<Item = &'a [u8]> + 'b {
@@ -32,8 +32,16 @@ impl Budget {
         })
     }
 
+    pub(crate) fn left(&self) -> usize {
+        self.left.get()
+    }
+
+    pub(crate) fn take(&self, bytes: usize) {
+        self.left.set(self.left.get().saturating_sub(bytes));
+    }
+
     /// Whether the last [`spend`](Self::spend) met a value that did not fit.
-    pub(super) fn exceeded(&self) -> bool {
+    pub(crate) fn exceeded(&self) -> bool {
         self.exceeded.get()
     }
 }

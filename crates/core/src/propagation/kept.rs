@@ -1,36 +1,35 @@
-use crate::w3c::{Flags, TraceState};
+use crate::w3c::TraceState;
 use opentelemetry::trace::{SpanContext, TraceId};
 use std::borrow::Cow;
 
-/// What the SDK loses of a received context, as a value in [`opentelemetry::Context`].
+/// What the SDK loses of a received trace context, as a value in [`opentelemetry::Context`].
 ///
 /// The SDK clears the flags when its sampler drops a span, and its `TraceState` cannot hold
-/// every Level 2 key; OpenTelemetry's `Baggage` forgets order and encoding. Where nothing would
-/// be lost, nothing is kept.
+/// every Level 2 key. Where nothing would be lost, nothing is kept. It counts while the trace-id
+/// is this one.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Kept {
-    /// Flags and tracestate count while the trace-id is this one.
+pub(super) struct KeptTrace {
     pub(super) trace_id: Option<TraceId>,
-    pub(super) flags: Flags,
+    /// Whether the random flag was set.
+    pub(super) random: bool,
     /// The whole tracestate, where the SDK's cannot hold every member.
     pub(super) tracestate: TraceState,
-    /// The baggage header as received, its members checked.
-    pub(super) baggage: String,
 }
 
-impl Kept {
-    pub(super) fn is_empty(&self) -> bool {
-        !self.flags.contains(Flags::RANDOM) && self.tracestate.is_empty() && self.baggage.is_empty()
-    }
+/// The baggage header as received, its members checked, as a value in
+/// [`opentelemetry::Context`]: OpenTelemetry's `Baggage` forgets order and encoding. It counts
+/// while it says what the current baggage says.
+#[derive(Clone, Debug)]
+pub(super) struct KeptBaggage(pub(super) String);
 
+impl KeptTrace {
     fn belongs_to(&self, span: &SpanContext) -> bool {
         self.trace_id == Some(span.trace_id())
     }
 
-    /// The random flag, where `span` continues the received trace.
-    pub(super) fn flags_for(&self, span: &SpanContext) -> Option<Flags> {
-        let random = Flags::new(self.flags.bits() & Flags::RANDOM.bits());
-        self.belongs_to(span).then_some(random)
+    /// The random flag or its absence, where `span` continues the received trace.
+    pub(super) fn random_for(&self, span: &SpanContext) -> Option<bool> {
+        self.belongs_to(span).then_some(self.random)
     }
 
     /// The tracestate to send for `span`: as received, if what the SDK could hold of it is

@@ -5,7 +5,7 @@
 //! the fields on a reused carrier, and never sends an empty `tracestate`.
 
 mod baggage;
-mod budget;
+pub(crate) mod budget;
 mod kept;
 mod otel;
 mod rejected;
@@ -22,9 +22,10 @@ use opentelemetry::Context;
 use opentelemetry::propagation::TextMapPropagator;
 use opentelemetry::trace::{TraceContextExt, TraceId};
 use std::fmt;
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::{Arc, LazyLock, OnceLock};
 
-static GLOBAL: RwLock<Option<Propagation>> = RwLock::new(None);
+static GLOBAL: OnceLock<Propagation> = OnceLock::new();
+static DEFAULT: LazyLock<Propagation> = LazyLock::new(Propagation::w3c);
 
 /// A propagation format.
 #[derive(Clone)]
@@ -99,16 +100,24 @@ impl Propagation {
         }))
     }
 
-    /// What [`set_global`](Self::set_global) installed last, else [`w3c`](Self::w3c).
+    /// What [`set_global`](Self::set_global) installed, else [`w3c`](Self::w3c).
     #[must_use]
-    pub fn global() -> Self {
-        let global = GLOBAL.read().unwrap_or_else(PoisonError::into_inner);
-        global.clone().unwrap_or_else(Self::w3c)
+    pub fn global() -> &'static Self {
+        GLOBAL.get().unwrap_or(&DEFAULT)
     }
 
-    /// Makes this the default of every adapter that is used for the first time from now on.
-    pub fn set_global(self) {
-        *GLOBAL.write().unwrap_or_else(PoisonError::into_inner) = Some(self);
+    /// Makes this the propagation of every adapter that is not given one. Adapters that found no
+    /// SDK before look for one again: install the tracer provider first.
+    ///
+    /// # Errors
+    ///
+    /// Gives the propagation back if there is a global one already.
+    pub fn set_global(self) -> Result<(), Self> {
+        GLOBAL.set(self)
+    }
+
+    pub(crate) fn is_global_set() -> bool {
+        GLOBAL.get().is_some()
     }
 
     /// The fields that injection may set.
@@ -133,21 +142,17 @@ impl Propagation {
         let mut budget = Budget::new(trust.budget());
         for format in &self.0.formats {
             match format {
-                Format::TraceContext => trace_context::extract(carrier, &mut budget, &mut remote),
+                Format::TraceContext => {
+                    let made_here = self.0.random_trace_id;
+                    trace_context::extract(carrier, &mut budget, made_here, &mut remote);
+                }
                 Format::Baggage if trust.takes_baggage() => {
                     baggage::extract(carrier, trust, &mut budget, &mut remote);
                 }
                 Format::Baggage => {}
                 Format::Other(other) => {
-                    let values = other
-                        .fields()
-                        .flat_map(|name| carrier.values_of(Field::named(name)));
-                    budget.spend(values).for_each(drop);
-                    if budget.exceeded() {
-                        rejected::over_budget();
-                        continue;
-                    }
-                    let found = other.extract_with_context(&Context::new(), &AsExtractor(carrier));
+                    let extractor = AsExtractor::new(carrier, &budget);
+                    let found = other.extract_with_context(&Context::new(), &extractor);
                     remote.merge(&found, trust);
                 }
             }

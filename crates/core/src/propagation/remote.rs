@@ -1,5 +1,5 @@
 use super::baggage;
-use super::kept::Kept;
+use super::kept::{KeptBaggage, KeptTrace};
 use crate::trust::{ParentTrust, Trust};
 use opentelemetry::Context;
 use opentelemetry::baggage::{Baggage, BaggageExt};
@@ -10,8 +10,11 @@ use opentelemetry::trace::{Link, SpanContext, TraceContextExt};
 pub struct Remote {
     pub(super) span: Option<SpanContext>,
     pub(super) link: bool,
-    pub(super) kept: Kept,
+    /// What the SDK would lose of the span's context, if anything.
+    pub(super) kept: Option<KeptTrace>,
     pub(super) baggage: Option<Baggage>,
+    /// What OpenTelemetry would lose of the baggage.
+    pub(super) kept_baggage: Option<KeptBaggage>,
 }
 
 impl Remote {
@@ -31,7 +34,7 @@ impl Remote {
     /// Whether trust allows the sender's span to be linked only, not continued.
     #[must_use]
     pub const fn is_link_only(&self) -> bool {
-        self.link
+        self.link && self.span.is_some()
     }
 
     /// Whether the carrier held nothing of use.
@@ -44,37 +47,43 @@ impl Remote {
     /// remote span (unless it is to be linked only) and with its baggage.
     #[must_use]
     pub fn attach_to(self, cx: &Context) -> Context {
-        let Self {
-            span,
-            link,
-            kept,
-            baggage,
-        } = self;
-        let mut out = match span {
-            Some(span) if !link => cx.with_remote_span_context(span),
+        let mut out = match self.span {
+            Some(span) if !self.link => {
+                let out = cx.with_remote_span_context(span);
+                match self.kept {
+                    Some(kept) => out.with_value(kept),
+                    // That of an earlier parent must not count for this one.
+                    None if cx.get::<KeptTrace>().is_some() => out.with_value(KeptTrace::default()),
+                    None => out,
+                }
+            }
             _ => cx.clone(),
         };
-        if !kept.is_empty() {
+        if let Some(kept) = self.kept_baggage {
             out = out.with_value(kept);
         }
-        if let Some(baggage) = baggage {
+        if let Some(baggage) = self.baggage {
             out = out.with_baggage(baggage);
         }
         out
     }
 
-    /// The same as [`attach_to`](Self::attach_to) but for the span: only the baggage.
-    #[must_use]
-    pub fn attach_baggage_to(mut self, cx: &Context) -> Context {
-        self.link = true;
-        self.attach_to(cx)
+    /// The baggage alone, which is no longer in `self` then.
+    pub(crate) fn take_baggage(&mut self) -> Self {
+        Self {
+            baggage: self.baggage.take(),
+            kept_baggage: self.kept_baggage.take(),
+            ..Self::default()
+        }
     }
 
     /// Takes over what another propagator found.
     pub(super) fn merge(&mut self, found: &Context, trust: &Trust) {
         let span = found.span().span_context().clone();
-        if span.is_valid() {
-            self.kept.trace_id = None;
+        // Of the same trace, W3C knows more.
+        let known = self.span.as_ref().map(SpanContext::trace_id);
+        if span.is_valid() && known != Some(span.trace_id()) {
+            self.kept = None;
             self.span = Some(span);
         }
         let mut members = found
@@ -89,21 +98,17 @@ impl Remote {
         for (key, (value, metadata)) in members {
             baggage.insert_with_metadata(key.clone(), value.clone(), metadata.clone());
         }
-        if !baggage::decodes_to(&self.kept.baggage, baggage) {
-            self.kept.baggage.clear();
-        }
+        self.kept_baggage = self
+            .kept_baggage
+            .take()
+            .filter(|kept| baggage::decodes_to(&kept.0, baggage));
     }
 
     pub(super) fn limit_to(&mut self, parent: ParentTrust) {
         match parent {
-            ParentTrust::Continue => return,
+            ParentTrust::Continue => {}
             ParentTrust::Link => self.link = true,
             ParentTrust::Ignore => self.span = None,
         }
-        // The trace is not continued; only the baggage text still counts.
-        self.kept = Kept {
-            baggage: std::mem::take(&mut self.kept.baggage),
-            ..Kept::default()
-        };
     }
 }

@@ -1,7 +1,7 @@
 //! W3C Trace Context between carriers and OpenTelemetry's context.
 
 use super::budget::Budget;
-use super::kept::{Kept, is_level1};
+use super::kept::{KeptTrace, is_level1};
 use super::{Remote, has_span, rejected};
 use crate::carrier::{Carrier, CarrierMut, Field};
 use crate::w3c::{Flags, TraceParent, TraceState};
@@ -11,7 +11,12 @@ use opentelemetry::trace::{
 };
 use std::borrow::Cow;
 
-pub(super) fn extract<C: Carrier>(carrier: &C, budget: &mut Budget, remote: &mut Remote) {
+pub(super) fn extract<C: Carrier>(
+    carrier: &C,
+    budget: &mut Budget,
+    made_here: fn(TraceId) -> bool,
+    remote: &mut Remote,
+) {
     let mut values = carrier.values_of(Field::TraceParent);
     let Some(value) = values.next() else { return };
     // Several traceparent headers restart the trace, even when they agree (Level 2, 4.3).
@@ -33,23 +38,38 @@ pub(super) fn extract<C: Carrier>(carrier: &C, budget: &mut Budget, remote: &mut
         true,
         visible,
     ));
-    remote.kept.trace_id = Some(trace_id);
-    remote.kept.flags = parent.flags();
-    if lost {
-        remote.kept.tracestate = tracestate;
+    let random = parent.flags().contains(Flags::RANDOM);
+    // A trace of this process that comes back without the flag stays without it.
+    if random || lost || made_here(trace_id) {
+        remote.kept = Some(KeptTrace {
+            trace_id: Some(trace_id),
+            random,
+            tracestate: if lost {
+                tracestate
+            } else {
+                TraceState::default()
+            },
+        });
     }
 }
 
 fn read_tracestate<C: Carrier>(carrier: &C, budget: &mut Budget) -> TraceState {
-    let parsed = TraceState::parse(budget.spend(carrier.values_of(Field::TraceState)));
-    if budget.exceeded() {
-        rejected::over_budget();
-        return TraceState::default();
+    // What is read of it is bounded by the number of members, and their lengths.
+    match TraceState::parse(carrier.values_of(Field::TraceState)) {
+        Ok(mut state) => {
+            let fits = budget.left().min(TraceState::MAX_BYTES);
+            if state.as_str().len() > fits {
+                rejected::over_budget();
+                state.truncate(fits);
+            }
+            budget.take(state.as_str().len());
+            state
+        }
+        Err(_) => {
+            rejected::tracestate();
+            TraceState::default()
+        }
     }
-    parsed.unwrap_or_else(|_| {
-        rejected::tracestate();
-        TraceState::default()
-    })
 }
 
 /// What the SDK's type can hold of `state`, and whether that is less than all of it.
@@ -69,7 +89,7 @@ pub(super) fn inject<C: CarrierMut>(cx: &Context, made_here: fn(TraceId) -> bool
     }
     let span = cx.span();
     let span = span.span_context();
-    let kept = cx.get::<Kept>();
+    let kept = cx.get::<KeptTrace>();
     let Some(parent) = to_traceparent(span, kept, made_here) else {
         return;
     };
@@ -92,17 +112,16 @@ pub(super) fn inject<C: CarrierMut>(cx: &Context, made_here: fn(TraceId) -> bool
 
 fn to_traceparent(
     span: &SpanContext,
-    kept: Option<&Kept>,
+    kept: Option<&KeptTrace>,
     made_here: fn(TraceId) -> bool,
 ) -> Option<TraceParent> {
     let mut flags = Flags::new(span.trace_flags().to_u8());
-    match kept.and_then(|kept| kept.flags_for(span)) {
-        Some(kept) => flags = flags.union(kept),
+    let random = kept
+        .and_then(|kept| kept.random_for(span))
         // A remote context is passed on as it came.
-        None if !span.is_remote() && made_here(span.trace_id()) => {
-            flags = flags.union(Flags::RANDOM);
-        }
-        None => {}
+        .unwrap_or_else(|| !span.is_remote() && made_here(span.trace_id()));
+    if random {
+        flags = flags.union(Flags::RANDOM);
     }
     TraceParent::new(span.trace_id().to_bytes(), span.span_id().to_bytes(), flags)
 }

@@ -151,19 +151,16 @@ impl<T> Received<T> {
 fn start_linked(
     instrumentation: &Instrumentation,
     builder: SpanBuilder,
-    remote: Remote,
+    mut remote: Remote,
     ambient: &Context,
 ) -> SpanGuard {
-    let sender = remote.span_context().cloned();
-    let passes = !remote.is_link_only();
     // The parent must have no span at all: an invalid one counts as unsampled to the SDK.
-    let apart = remote.attach_baggage_to(ambient);
+    let apart = remote.take_baggage().attach_to(ambient);
     let guard = instrumentation.start(builder, &apart);
-    match sender {
-        Some(sender) if passes && !guard.context().span().span_context().is_valid() => {
-            SpanGuard::not_recording(apart.with_remote_span_context(sender))
-        }
-        _ => guard,
+    if guard.context().span().span_context().is_valid() {
+        guard
+    } else {
+        SpanGuard::not_recording(remote.attach_to(&apart))
     }
 }
 

@@ -27,7 +27,8 @@ pub struct Member<'a> {
     pub key: &'a str,
     /// The value, percent-decoded; an invalid UTF-8 sequence became U+FFFD.
     pub value: Cow<'a, str>,
-    /// The properties as they stand, `;` between them; empty when there are none.
+    /// The properties as they stand, `;` between them; empty when there are none, or one that
+    /// the grammar does not allow.
     pub properties: &'a str,
     encoded: Option<&'a str>,
 }
@@ -59,7 +60,7 @@ fn parse_member(member: &[u8]) -> Option<Member<'_>> {
         return None;
     }
     let value = trim_ows(pair.next()?);
-    let properties = parts.next().map(trim_ows).filter(|p| p.iter().all(is_text));
+    let properties = parts.next().map(trim_ows).filter(|p| are_properties(p));
     Some(Member {
         key: std::str::from_utf8(key).ok()?,
         value: percent_decode(value).decode_utf8_lossy(),
@@ -81,7 +82,7 @@ pub fn push(out: &mut String, key: &str, value: &str, properties: &str) -> bool 
     if key.is_empty() || !key.bytes().all(|byte| is_token(&byte)) {
         return false;
     }
-    let properties = Some(properties).filter(|p| p.bytes().all(|byte| is_text(&byte)));
+    let properties = Some(properties).filter(|p| are_properties(p.as_bytes()));
     push_member(out, key, &encode(value), properties.unwrap_or_default());
     if out.len() > MAX_BYTES {
         out.truncate(before);
@@ -117,8 +118,14 @@ fn is_octet(byte: &u8) -> bool {
     byte.is_ascii_graphic() && !matches!(byte, b'"' | b',' | b';' | b'\\')
 }
 
-fn is_text(byte: &u8) -> bool {
-    matches!(byte, 0x20..=0x7e | b'\t') && *byte != b','
+/// 3.3.1.4: `token` or `token=value`, separated by `;`, with white space around each part.
+fn are_properties(text: &[u8]) -> bool {
+    text.split(|byte| *byte == b';').all(|property| {
+        let mut parts = property.splitn(2, |byte| *byte == b'=').map(trim_ows);
+        let key = parts.next().unwrap_or_default();
+        let value = parts.next().unwrap_or_default();
+        !key.is_empty() && key.iter().all(is_token) && value.iter().all(is_octet)
+    })
 }
 
 #[cfg(test)]
@@ -153,6 +160,21 @@ mod tests {
         assert!(!push(&mut out, "no token", "v", ""));
         assert!(push(&mut out, "k", "a,b", "p"));
         assert_eq!(out, "a=1,k=a%2Cb;p");
+    }
+
+    #[test]
+    fn properties_outside_the_grammar_are_left_out() {
+        for text in [
+            "k=v;a b",
+            "k=v;;",
+            "k=v;=",
+            "k=v;p=a b",
+            "k=v;p=\"",
+            "k=v;\\",
+        ] {
+            assert_eq!(resend(text), "k=v", "{text}");
+        }
+        assert_eq!(resend("k=v;p = 1 ; q"), "k=v;p = 1 ; q");
     }
 
     proptest! {

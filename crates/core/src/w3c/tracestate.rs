@@ -25,7 +25,11 @@ impl TraceState {
     /// How many members may be received and sent.
     pub const MAX_MEMBERS: usize = 32;
 
-    /// Reads all header values, in carrier order. Allocates once, and only if there is a member.
+    /// How many bytes propagation passes on; 3.3.1.5 demands 512. A longer value loses whole
+    /// members, so that what a caller sends cannot make the next hop refuse the headers.
+    pub const MAX_BYTES: usize = 4096;
+
+    /// Reads all header values, in carrier order. Allocates nothing where there is no member.
     ///
     /// # Errors
     ///
@@ -138,6 +142,8 @@ fn push_member(out: &mut String, key: &str, value: &str) {
 }
 
 fn split_member(member: &[u8]) -> Option<(&str, &str)> {
+    const LONGEST: usize = 256 + 1 + 256;
+    let member = Some(member).filter(|member| member.len() <= LONGEST)?;
     let (key, value) = std::str::from_utf8(member).ok()?.split_once('=')?;
     (valid_key(key.as_bytes()) && valid_value(value.as_bytes())).then_some((key, value))
 }
