@@ -26,21 +26,25 @@
 //! | `OTEL_PROPAGATORS` | a list of `tracecontext`, `baggage`; or `none` | `tracecontext,baggage` |
 //! | `OTEL_TRACES_SAMPLER` | `always_on`, `always_off`, `traceidratio`, `parentbased_always_on`, `parentbased_always_off`, `parentbased_traceidratio` | `parentbased_always_on` |
 //! | `OTEL_TRACES_SAMPLER_ARG` | a ratio from 0 to 1 | 1 |
-//! | `OTEL_TRACES_EXPORTER` | `otlp`, `none` (for every endpoint) | `otlp` |
+//! | `OTEL_TRACES_EXPORTER` | `otlp`, `none` (for every endpoint); others in a list with them are warned about | `otlp` |
 //! | `OTEL_EXPORTER_OTLP_PROTOCOL` ¹ | `grpc`, `http/protobuf` | `http/protobuf` |
-//! | `OTEL_EXPORTER_OTLP_ENDPOINT` ¹ | a URL; for OTLP/HTTP, `/v1/traces` is appended, but not to the one for traces | `http://localhost:4317` (gRPC), `http://localhost:4318` (HTTP) |
+//! | `OTEL_EXPORTER_OTLP_ENDPOINT` ¹ | a URL without credentials; for OTLP/HTTP, `/v1/traces` is appended, but not to the one for traces | `http://localhost:4317` (gRPC), `http://localhost:4318` (HTTP) |
 //! | `OTEL_EXPORTER_OTLP_INSECURE` ¹ | `true`: a gRPC endpoint without a scheme is `http` | `https` |
 //! | `OTEL_EXPORTER_OTLP_HEADERS` ¹ | `name=value,..`, percent-encoded | |
 //! | `OTEL_EXPORTER_OTLP_TIMEOUT` ¹ | milliseconds for a request with its retries; 0: no limit | 10000 |
 //! | `OTEL_EXPORTER_OTLP_COMPRESSION` ¹ | `none`, `gzip` | `none` |
-//! | `OTEL_BSP_MAX_QUEUE_SIZE` | ended spans that may wait, for each endpoint | 2048 |
-//! | `OTEL_BSP_MAX_EXPORT_BATCH_SIZE` | spans in a request | 512 |
+//! | `OTEL_BSP_MAX_QUEUE_SIZE` | ended spans that may wait, for each endpoint; 1 to 1,000,000 | 2048 |
+//! | `OTEL_BSP_MAX_EXPORT_BATCH_SIZE` | spans in a request; 1 to 1,000,000 | 512 |
 //! | `OTEL_BSP_SCHEDULE_DELAY` | milliseconds a span waits at most | 5000 |
 //! | `OTEL_SPAN_{ATTRIBUTE,EVENT,LINK}_COUNT_LIMIT`, `OTEL_{EVENT,LINK}_ATTRIBUTE_COUNT_LIMIT` | entries | 128 |
 //! | `DYNAMO_TRACE_LOG_FORMAT` | `text`, `json` | `text` |
 //! | `RUST_LOG` | a level, or directives of `tracing-subscriber` | `info` |
 //!
 //! ¹ The same name with `OTLP_TRACES` in place of `OTLP` goes first.
+//!
+//! Not supported, and warned about if set: `OTEL_CONFIG_FILE`,
+//! `OTEL_EXPORTER_OTLP_{CERTIFICATE,CLIENT_KEY,CLIENT_CERTIFICATE}` ¹, `OTEL_BSP_EXPORT_TIMEOUT`,
+//! `OTEL_ATTRIBUTE_COUNT_LIMIT`, `OTEL_{,SPAN_}ATTRIBUTE_VALUE_LENGTH_LIMIT`.
 //!
 //! # Logs
 //!

@@ -32,11 +32,14 @@ impl Telemetry {
 
     pub(crate) fn start(settings: Settings) -> Result<Self, InitError> {
         let Settings {
-            traces,
+            mut traces,
             logs,
             propagators,
             shutdown_timeout,
         } = settings;
+        let (unknown_exporters, unsupported) = traces.as_mut().map_or((None, None), |traces| {
+            (traces.unknown_exporters.take(), traces.unsupported.take())
+        });
         let (provider, export) = match traces {
             Some(traces) => {
                 let export = start_export(&traces)?;
@@ -56,6 +59,12 @@ impl Telemetry {
                 value,
                 "OTEL_PROPAGATORS: only tracecontext and baggage are installed"
             );
+        }
+        if let Some(value) = unknown_exporters {
+            tracing::warn!(value, "OTEL_TRACES_EXPORTER: only otlp and none are known");
+        }
+        if let Some(variables) = unsupported {
+            tracing::warn!(variables, "set, but not supported: they have no effect");
         }
         Ok(Self {
             provider,

@@ -26,36 +26,44 @@ pub(super) fn resolve(
     path: Path,
     insecure: bool,
 ) -> Result<String, InitError> {
-    let invalid = |expected| {
-        Err(InitError::invalid(
-            setting,
-            without_credentials(url),
-            expected,
-        ))
-    };
-    let with_scheme = match protocol {
-        Protocol::Grpc if !url.contains("://") => {
-            format!("{}://{url}", if insecure { "http" } else { "https" })
-        }
-        Protocol::Grpc | Protocol::HttpProtobuf => url.to_owned(),
+    let invalid = |expected| Err(InitError::invalid(setting, redacted(url), expected));
+    let schemeless = protocol == Protocol::Grpc && !url.contains("://");
+    let with_scheme = match (schemeless, insecure) {
+        (true, true) => format!("http://{url}"),
+        (true, false) => format!("https://{url}"),
+        (false, _) => url.to_owned(),
     };
     let Some(uri) = parse(&with_scheme) else {
-        return invalid("must be a URL like http://localhost:4318");
+        return invalid(match protocol {
+            Protocol::Grpc => "must be a URL like http://localhost:4317",
+            Protocol::HttpProtobuf => "must be a URL like http://localhost:4318",
+        });
     };
-    if uri.scheme_str() == Some("https") && !cfg!(feature = "tls") {
-        return invalid("https needs the feature `tls` of dynamo-trace-sdk");
+    if uri
+        .authority()
+        .is_some_and(|host| host.as_str().contains('@'))
+    {
+        return invalid(
+            "credentials in a URL are not sent; put them into OTEL_EXPORTER_OTLP_HEADERS, like \
+             authorization=Basic%20..",
+        );
     }
-    let path = match (protocol, path) {
-        (Protocol::Grpc, _) | (_, Path::AsGiven) => "",
-        (Protocol::HttpProtobuf, Path::IfNone) if !matches!(uri.path(), "" | "/") => "",
-        (Protocol::HttpProtobuf, Path::IfNone | Path::Append) => "/v1/traces",
-    };
-    let base = if path.is_empty() {
-        with_scheme.as_str()
-    } else {
-        with_scheme.trim_end_matches('/')
-    };
-    Ok(format!("{base}{path}"))
+    if url.contains('#') || (protocol == Protocol::Grpc && uri.query().is_some()) {
+        return invalid("must have no fragment, and for gRPC no query");
+    }
+    if uri.scheme_str() == Some("https") && !cfg!(feature = "tls") {
+        return invalid(if schemeless {
+            "without a scheme it is https, which needs the feature `tls` of dynamo-trace-sdk; put \
+             http:// in front, or set OTEL_EXPORTER_OTLP_INSECURE to true"
+        } else {
+            "https needs the feature `tls` of dynamo-trace-sdk"
+        });
+    }
+    Ok(match (protocol, path) {
+        (Protocol::Grpc, _) | (_, Path::AsGiven) => with_scheme,
+        (Protocol::HttpProtobuf, Path::IfNone) if !matches!(uri.path(), "" | "/") => with_scheme,
+        (Protocol::HttpProtobuf, Path::IfNone | Path::Append) => append(&with_scheme, "/v1/traces"),
+    })
 }
 
 /// A URL with a scheme that OTLP knows, a host, and a port that is one.
@@ -69,17 +77,31 @@ fn parse(url: &str) -> Option<Uri> {
     usable.then_some(uri)
 }
 
-fn without_credentials(url: &str) -> String {
-    let (scheme, rest) = url
-        .split_once("://")
-        .map_or(("", url), |(scheme, rest)| (scheme, rest));
-    let end = rest.find(['/', '?', '#']).unwrap_or(rest.len());
-    let (authority, path) = rest.split_at_checked(end).unwrap_or((rest, ""));
-    let Some((_, host)) = authority.rsplit_once('@') else {
-        return url.to_owned();
+/// `url` with `path` at the end of its own, in front of its query.
+fn append(url: &str, path: &str) -> String {
+    let (base, query) = url.split_at(url.find('?').unwrap_or(url.len()));
+    format!("{}{path}{query}", base.trim_end_matches('/'))
+}
+
+/// `url` as it may be shown: without what stands in front of the last `@`, which in a malformed
+/// URL may be a password whatever it looks like, and without the query.
+fn redacted(url: &str) -> String {
+    let scheme = ["http://", "https://"]
+        .into_iter()
+        .find(|scheme| url.starts_with(scheme))
+        .unwrap_or_default();
+    let rest = url.get(scheme.len()..).unwrap_or_default();
+    let query_at = |text: &str| text.find(['?', '#']);
+    let (hidden, shown) = match rest.rsplit_once('@') {
+        // The `@` may be part of the query, and all that follows it too.
+        Some((before, _)) if query_at(before).is_some() => return format!("{scheme}REDACTED"),
+        Some((_, after)) => ("REDACTED@", after),
+        None => ("", rest),
     };
-    let separator = if scheme.is_empty() { "" } else { "://" };
-    format!("{scheme}{separator}REDACTED@{host}{path}")
+    match query_at(shown).and_then(|at| shown.get(..at)) {
+        Some(shown) => format!("{scheme}{hidden}{shown}?REDACTED"),
+        None => format!("{scheme}{hidden}{shown}"),
+    }
 }
 
 #[cfg(test)]
@@ -146,17 +168,69 @@ mod tests {
     }
 
     #[test]
-    fn credentials_stay_out_of_messages() {
-        let message = resolved(
-            "http://user:secret@host:99999/p@th",
-            HttpProtobuf,
-            Path::Append,
-        )
-        .unwrap_err();
-        assert!(
-            message.starts_with("SETTING is `http://REDACTED@host:99999/p@th`"),
-            "{message}"
-        );
+    fn secrets_stay_out_of_messages() {
+        for (url, shown) in [
+            (
+                "http://user:secret@host:99999/p",
+                "http://REDACTED@host:99999/p",
+            ),
+            ("http://user:secret@host:99999/p@th", "http://REDACTED@th"),
+            (
+                "http://user:p/secret@host:4318",
+                "http://REDACTED@host:4318",
+            ),
+            ("http://user:p?secret@host:4318", "http://REDACTED"),
+            ("http:/user:secret@host:4318", "REDACTED@host:4318"),
+            ("user:secret@host:4318", "REDACTED@host:4318"),
+            (
+                "http://host:99999/p?token=secret",
+                "http://host:99999/p?REDACTED",
+            ),
+            ("http://host:99999/p#secret", "http://host:99999/p?REDACTED"),
+            ("http://host:99999/p?a@b=secret", "http://REDACTED"),
+        ] {
+            let message = resolved(url, HttpProtobuf, Path::Append).unwrap_err();
+            let start = format!("SETTING is `{shown}`: ");
+            assert!(message.starts_with(&start), "{url}: {message}");
+        }
+    }
+
+    #[test]
+    fn credentials_in_a_url_are_refused() {
+        for protocol in [HttpProtobuf, Grpc] {
+            let message = resolved("http://user:secret@host:1", protocol, Path::AsGiven);
+            let message = message.unwrap_err();
+            assert!(message.contains("OTEL_EXPORTER_OTLP_HEADERS"), "{message}");
+            assert!(!message.contains("secret"), "{message}");
+        }
+    }
+
+    #[test]
+    fn a_query_stays_behind_the_path() {
+        for (url, path, expected) in [
+            ("http://a:1?k=v", Path::Append, "http://a:1/v1/traces?k=v"),
+            (
+                "http://a:1/?k=v/",
+                Path::IfNone,
+                "http://a:1/v1/traces?k=v/",
+            ),
+            (
+                "http://a:1/x/?k=v",
+                Path::Append,
+                "http://a:1/x/v1/traces?k=v",
+            ),
+            ("http://a:1/x?k=v", Path::AsGiven, "http://a:1/x?k=v"),
+        ] {
+            assert_eq!(resolved(url, HttpProtobuf, path).as_deref(), Ok(expected));
+        }
+        for (url, protocol) in [
+            ("http://a:1/#x", HttpProtobuf),
+            ("http://a:1#x", Grpc),
+            ("http://a:1?k=v", Grpc),
+        ] {
+            let message = resolved(url, protocol, Path::Append).unwrap_err();
+            assert!(message.contains("must have no fragment"), "{message}");
+        }
     }
 
     #[cfg(not(feature = "tls"))]
@@ -168,7 +242,10 @@ mod tests {
             "SETTING is `https://a`: https needs the feature `tls` of dynamo-trace-sdk"
         );
         let secure = resolve("SETTING", "a:4317", Grpc, Path::Append, false);
-        assert!(secure.unwrap_err().to_string().contains("`tls`"));
+        let message = secure.unwrap_err().to_string();
+        for hint in ["`tls`", "http://", "OTEL_EXPORTER_OTLP_INSECURE"] {
+            assert!(message.contains(hint), "{message}");
+        }
     }
 
     #[cfg(feature = "tls")]

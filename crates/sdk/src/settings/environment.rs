@@ -7,6 +7,7 @@
 //! [OpenTelemetry specification]: https://opentelemetry.io/docs/specs/otel/configuration/sdk-environment-variables/
 
 use std::fmt::Display;
+use std::ops::RangeInclusive;
 use std::str::FromStr;
 
 use crate::InitError;
@@ -57,16 +58,42 @@ impl Environment {
     where
         T: FromStr + PartialOrd + Display,
     {
+        self.parse(variable, |number| *number >= least)
+            .map_err(|value| {
+                let expected = format!("must be a whole number from {least} on");
+                InitError::invalid(variable, value, expected)
+            })
+    }
+
+    /// A number of `range`.
+    pub(crate) fn number_in<T>(
+        &self,
+        variable: &'static str,
+        range: &RangeInclusive<T>,
+    ) -> Result<Option<T>, InitError>
+    where
+        T: FromStr + PartialOrd + Display,
+    {
+        self.parse(variable, |number| range.contains(number))
+            .map_err(|value| {
+                let (least, most) = (range.start(), range.end());
+                let expected = format!("must be a whole number from {least} to {most}");
+                InitError::invalid(variable, value, expected)
+            })
+    }
+
+    /// What `variable` says, or its value if that is not `allowed`.
+    fn parse<T: FromStr>(
+        &self,
+        variable: &str,
+        allowed: impl FnOnce(&T) -> bool,
+    ) -> Result<Option<T>, String> {
         let Some(value) = self.text(variable) else {
             return Ok(None);
         };
-        match value.parse::<T>() {
-            Ok(number) if number >= least => Ok(Some(number)),
-            _ => Err(InitError::invalid(
-                variable,
-                value,
-                format!("must be a whole number from {least} on"),
-            )),
+        match value.parse() {
+            Ok(parsed) if allowed(&parsed) => Ok(Some(parsed)),
+            _ => Err(value),
         }
     }
 }

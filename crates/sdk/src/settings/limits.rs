@@ -1,12 +1,16 @@
 //! `OTEL_SPAN_*_COUNT_LIMIT` and `OTEL_BSP_*`. The SDK reads these too, but passes over what it
 //! does not understand.
 
+use std::ops::RangeInclusive;
 use std::time::Duration;
 
 use opentelemetry_sdk::trace::{BatchConfig, BatchConfigBuilder, SpanLimits};
 
 use super::environment::Environment;
 use crate::InitError;
+
+/// The SDK allocates room for that many spans at start: a larger number would abort the process.
+const SPANS: RangeInclusive<usize> = 1..=1_000_000;
 
 /// How much one span may hold.
 pub(super) fn span(environment: &Environment) -> Result<SpanLimits, InitError> {
@@ -51,10 +55,10 @@ pub(crate) struct Batching {
 impl Batching {
     pub(super) fn from_environment(environment: &Environment) -> Result<Self, InitError> {
         let queue = environment
-            .number("OTEL_BSP_MAX_QUEUE_SIZE", 1)?
+            .number_in("OTEL_BSP_MAX_QUEUE_SIZE", &SPANS)?
             .unwrap_or(2_048);
         let batch = environment
-            .number("OTEL_BSP_MAX_EXPORT_BATCH_SIZE", 1)?
+            .number_in("OTEL_BSP_MAX_EXPORT_BATCH_SIZE", &SPANS)?
             .unwrap_or(512);
         let delay = environment
             .number("OTEL_BSP_SCHEDULE_DELAY", 1)?
@@ -109,12 +113,17 @@ mod tests {
     }
 
     #[test]
-    fn an_empty_queue_is_refused() {
-        let error =
-            Batching::from_environment(&Environment::of([("OTEL_BSP_MAX_QUEUE_SIZE", "0")]));
-        assert_eq!(
-            error.unwrap_err().to_string(),
-            "OTEL_BSP_MAX_QUEUE_SIZE is `0`: must be a whole number from 1 on"
-        );
+    fn queues_and_batches_that_cannot_be_are_refused() {
+        for variable in ["OTEL_BSP_MAX_QUEUE_SIZE", "OTEL_BSP_MAX_EXPORT_BATCH_SIZE"] {
+            for value in ["0", "1000001", "18446744073709551615"] {
+                let error = Batching::from_environment(&Environment::of([(variable, value)]));
+                assert_eq!(
+                    error.unwrap_err().to_string(),
+                    format!("{variable} is `{value}`: must be a whole number from 1 to 1000000")
+                );
+            }
+        }
+        let largest = Environment::of([("OTEL_BSP_MAX_QUEUE_SIZE", "1000000")]);
+        assert!(Batching::from_environment(&largest).is_ok());
     }
 }

@@ -4,6 +4,7 @@
 
 mod endpoint;
 mod environment;
+mod exporters;
 mod limits;
 mod logs;
 mod otlp;
@@ -11,6 +12,7 @@ mod pairs;
 mod propagators;
 mod resource;
 mod sampler;
+mod unsupported;
 
 use std::time::Duration;
 
@@ -20,6 +22,7 @@ use opentelemetry_sdk::trace::{ShouldSample, SpanLimits};
 use crate::{Builder, InitError};
 
 pub(crate) use environment::Environment;
+use exporters::Exporters;
 pub(crate) use limits::Batching;
 pub use logs::LogFormat;
 pub(crate) use logs::Logs;
@@ -40,7 +43,12 @@ pub(crate) struct Settings {
 }
 
 pub(crate) struct Traces {
+    /// Empty: spans are recorded, and exported nowhere.
     pub(crate) targets: Vec<Target>,
+    /// `OTEL_TRACES_EXPORTER`, if it names more exporters than there are here.
+    pub(crate) unknown_exporters: Option<String>,
+    /// The variables that are set to no effect.
+    pub(crate) unsupported: Option<String>,
     pub(crate) sampler: Box<dyn ShouldSample>,
     pub(crate) resource: Resource,
     pub(crate) limits: SpanLimits,
@@ -76,8 +84,16 @@ impl Traces {
             Some(sampler) => sampler,
             None => Box::new(sampler::from_environment(environment)?),
         };
+        let exporters = Exporters::from_environment(environment)?;
+        let targets = if exporters.otlp {
+            otlp::targets(environment, builder.otlp)?
+        } else {
+            Vec::new()
+        };
         Ok(Self {
-            targets: otlp::targets(environment, builder.otlp)?,
+            targets,
+            unknown_exporters: exporters.incomplete,
+            unsupported: unsupported::set(environment),
             sampler,
             resource: resource::resource(
                 environment,
@@ -102,6 +118,17 @@ mod tests {
         let settings = Settings::resolve(Builder::new("a"), &environment).unwrap();
         assert!(settings.traces.is_none());
         assert!(settings.logs.is_some());
+    }
+
+    #[test]
+    fn none_exports_nothing() {
+        let environment = Environment::of([
+            ("OTEL_TRACES_EXPORTER", "None"),
+            ("OTEL_EXPORTER_OTLP_PROTOCOL", "nonsense"),
+        ]);
+        let builder = Builder::new("a").also_export_to("http://more:1");
+        let traces = Settings::resolve(builder, &environment).unwrap().traces;
+        assert!(traces.unwrap().targets.is_empty());
     }
 
     #[test]

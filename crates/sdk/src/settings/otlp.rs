@@ -1,4 +1,4 @@
-//! Where spans go and how: `OTEL_TRACES_EXPORTER` and `OTEL_EXPORTER_OTLP_*`.
+//! Where spans go and how: `OTEL_EXPORTER_OTLP_*`.
 //!
 //! The exporter crate reads most of these variables itself, but not the protocol, and with other
 //! rules for empty and wrong values. Everything is resolved here, once, and given to it.
@@ -12,7 +12,6 @@ use super::environment::{Environment, one_of};
 use super::pairs;
 use crate::InitError;
 
-const EXPORTER: &str = "OTEL_TRACES_EXPORTER";
 const PROTOCOL: [&str; 2] = [
     "OTEL_EXPORTER_OTLP_TRACES_PROTOCOL",
     "OTEL_EXPORTER_OTLP_PROTOCOL",
@@ -70,23 +69,20 @@ pub(crate) struct Target {
 
 /// Every endpoint that spans go to.
 pub(super) fn targets(environment: &Environment, code: FromCode) -> Result<Vec<Target>, InitError> {
-    let exporter = environment
-        .text(EXPORTER)
-        .unwrap_or_else(|| "otlp".to_owned());
-    if !one_of(EXPORTER, &exporter, &[("otlp", true), ("none", false)])? {
-        return Ok(Vec::new());
-    }
     let protocol = protocol(environment, code.protocol)?;
     let timeout = timeout(environment)?;
     let gzip = gzip(environment)?;
     let headers = headers(environment)?;
     let stray_headers = stray_headers(environment);
+    let insecure = environment
+        .first(INSECURE)
+        .is_some_and(|(_, value)| value.eq_ignore_ascii_case("true"));
+    let from_code =
+        |setting, url: &str| endpoint::resolve(setting, url, protocol, Path::IfNone, insecure);
 
     let endpoint = match &code.endpoint {
-        Some(url) => {
-            endpoint::resolve("Builder::otlp_endpoint", url, protocol, Path::IfNone, false)?
-        }
-        None => endpoint_from_environment(environment, protocol)?,
+        Some(url) => from_code("Builder::otlp_endpoint", url)?,
+        None => endpoint_from_environment(environment, protocol, insecure)?,
     };
     let target = |endpoint, headers| Target {
         protocol,
@@ -98,13 +94,7 @@ pub(super) fn targets(environment: &Environment, code: FromCode) -> Result<Vec<T
     };
     let mut targets = vec![target(endpoint, headers)];
     for url in &code.more_endpoints {
-        let endpoint = endpoint::resolve(
-            "Builder::also_export_to",
-            url,
-            protocol,
-            Path::IfNone,
-            false,
-        )?;
+        let endpoint = from_code("Builder::also_export_to", url)?;
         targets.push(target(endpoint, Vec::new()));
     }
     Ok(targets)
@@ -130,10 +120,8 @@ fn protocol(environment: &Environment, code: Option<Protocol>) -> Result<Protoco
 fn endpoint_from_environment(
     environment: &Environment,
     protocol: Protocol,
+    insecure: bool,
 ) -> Result<String, InitError> {
-    let insecure = environment
-        .first(INSECURE)
-        .is_some_and(|(_, value)| value.eq_ignore_ascii_case("true"));
     if let Some(url) = environment.text(TRACES_ENDPOINT) {
         return endpoint::resolve(TRACES_ENDPOINT, &url, protocol, Path::AsGiven, insecure);
     }

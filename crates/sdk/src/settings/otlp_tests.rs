@@ -87,19 +87,6 @@ fn code_goes_before_the_environment() {
 }
 
 #[test]
-fn none_exports_nothing() {
-    let code = FromCode {
-        more_endpoints: vec!["http://more:1".into()],
-        ..FromCode::default()
-    };
-    assert!(
-        targets(&Environment::of([(EXPORTER, "None")]), code)
-            .unwrap()
-            .is_empty()
-    );
-}
-
-#[test]
 fn no_timeout_is_a_long_one() {
     assert!(first([(TIMEOUT[1], "0")]).unwrap().timeout >= Duration::from_secs(3_600));
 }
@@ -107,7 +94,6 @@ fn no_timeout_is_a_long_one() {
 #[test]
 fn what_is_wrong_is_named() {
     for (variable, value, expected) in [
-        (EXPORTER, "console", "is `console`: allowed: `otlp`, `none`"),
         (
             PROTOCOL[0],
             "http/json",

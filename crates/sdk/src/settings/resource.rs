@@ -29,8 +29,9 @@ pub(super) fn resource(
         .with_attribute(KeyValue::new(INSTANCE, random_uuid()));
     if let Some(list) = environment.text(ATTRIBUTES) {
         let attributes = pairs::parse(&list).map_err(|place| {
+            // The value is not shown: anything may stand in it, also what is meant for nobody.
             let expected = format!("member {place} is not `key=value`, percent-encoded");
-            InitError::invalid(ATTRIBUTES, &list, expected)
+            InitError::invalid(ATTRIBUTES, "***", expected)
         })?;
         resource = resource.with_attributes(
             attributes
@@ -92,13 +93,13 @@ mod tests {
 
     #[test]
     fn a_bad_member_is_named() {
-        let environment = Environment::of([(ATTRIBUTES, "a=1,b")]);
+        let environment = Environment::of([(ATTRIBUTES, "a=1,secret")]);
         let message = resource(&environment, "default".into(), vec![])
             .unwrap_err()
             .to_string();
         assert_eq!(
             message,
-            "OTEL_RESOURCE_ATTRIBUTES is `a=1,b`: member 2 is not `key=value`, percent-encoded"
+            "OTEL_RESOURCE_ATTRIBUTES is `***`: member 2 is not `key=value`, percent-encoded"
         );
     }
 }

@@ -29,14 +29,9 @@ fn bad_configuration_is_refused_by_name() {
             "must be a ratio from 0 to 1, like 0.25",
         ),
         (
-            "OTEL_RESOURCE_ATTRIBUTES",
-            "a",
-            "member 1 is not `key=value`, percent-encoded",
-        ),
-        (
             "OTEL_BSP_MAX_QUEUE_SIZE",
             "many",
-            "must be a whole number from 1 on",
+            "must be a whole number from 1 to 1000000",
         ),
         ("DYNAMO_TRACE_LOG_FORMAT", "xml", "allowed: `text`, `json`"),
     ] {
@@ -90,6 +85,29 @@ fn what_is_understood_is_not_warned_about() {
     let stderr = run("", "tracecontext,baggage,b3");
     assert!(
         stderr.contains("WARN") && stderr.contains("OTEL_PROPAGATORS"),
+        "{stderr}"
+    );
+}
+
+#[test]
+fn what_has_no_effect_is_warned_about() {
+    let stderr = succeed(
+        child("start/nothing")
+            .env("OTEL_TRACES_EXPORTER", "none,console")
+            .env("OTEL_EXPORTER_OTLP_CERTIFICATE", "/ca.pem")
+            .env("OTEL_BSP_EXPORT_TIMEOUT", "1000"),
+    );
+    let lines: Vec<_> = stderr.lines().collect();
+    let [exporters, variables] = lines.as_slice() else {
+        panic!("{stderr}")
+    };
+    assert!(
+        exporters.contains("WARN") && exporters.contains(r#"value="none,console""#),
+        "{stderr}"
+    );
+    let named = r#"variables="OTEL_EXPORTER_OTLP_CERTIFICATE, OTEL_BSP_EXPORT_TIMEOUT""#;
+    assert!(
+        variables.contains("WARN") && variables.contains(named),
         "{stderr}"
     );
 }
