@@ -93,6 +93,10 @@ impl Semantics for Http {
         failure.map_or(Head::Streams(Ending::Complete), Head::Decided)
     }
 
+    fn spans_body<B>(&self, kind: &SpanKind, _: &Response<B>) -> bool {
+        *kind == SpanKind::Server
+    }
+
     fn on_trailers(&self, _: &SpanKind, _: &HeaderMap, _: &SpanGuard) -> Option<Ending> {
         None
     }

@@ -12,9 +12,17 @@ use std::time::SystemTime;
 #[derive(Debug)]
 pub(super) enum Call<M> {
     /// Its span is not recorded: there is a context to run in, and nothing to note.
-    Passing(Context),
+    Passing(Unrecorded<M>),
     /// Its span is open.
     Recorded(Record<M>),
+}
+
+/// A call that nobody records.
+#[derive(Debug)]
+pub(super) struct Unrecorded<M> {
+    pub(super) context: Context,
+    pub(super) semantics: M,
+    pub(super) kind: SpanKind,
 }
 
 /// A call whose span is open.
@@ -38,7 +46,7 @@ enum Bodiless {
 impl<M: Semantics> Call<M> {
     pub(super) const fn context(&self) -> &Context {
         match self {
-            Self::Passing(context) => context,
+            Self::Passing(call) => &call.context,
             Self::Recorded(record) => record.span.context(),
         }
     }
@@ -46,7 +54,10 @@ impl<M: Semantics> Call<M> {
     /// The response, with the span in its body unless it ends with the head.
     pub(super) fn respond<B: Body>(self, response: Response<B>) -> Response<ResponseBody<B, M>> {
         match self {
-            Self::Passing(context) => response.map(|body| ResponseBody::passing(body, context)),
+            Self::Passing(call) if call.semantics.spans_body(&call.kind, &response) => {
+                response.map(|body| ResponseBody::passing(body, call.context))
+            }
+            Self::Passing(_) => response.map(ResponseBody::ended),
             Self::Recorded(record) => record.respond(response),
         }
     }
@@ -54,6 +65,7 @@ impl<M: Semantics> Call<M> {
     /// The call failed.
     pub(super) fn fail<E: 'static>(self, error: &E) {
         if let Self::Recorded(record) = self {
+            record.has_no_head();
             let ending = record.semantics.on_error(&record.kind, error, &record.span);
             record.span.end(ending);
         }
@@ -62,7 +74,15 @@ impl<M: Semantics> Call<M> {
     /// The call was given up.
     pub(super) fn give_up(self) {
         if let Self::Recorded(record) = self {
+            record.has_no_head();
             record.give_up();
+        }
+    }
+
+    /// The service panicked: the guard's drop ends the span as failed.
+    pub(super) fn panicked(self) {
+        if let Self::Recorded(record) = self {
+            record.has_no_head();
         }
     }
 }
@@ -116,6 +136,10 @@ impl<M: Semantics> Record<M> {
         self.summary.event_stream = text(CONTENT_TYPE).is_some_and(is_event_stream);
         let open = Open::new(self, ending, decided, length);
         response.map(|body| ResponseBody::streaming(body, open))
+    }
+
+    fn has_no_head(&self) {
+        self.semantics.on_no_head(&self.kind, &self.span);
     }
 
     /// Whether nobody reads the response's body, whatever the service gave: RFC 9110, 6.4.1.

@@ -35,10 +35,10 @@ pin_project! {
 }
 
 impl<F, M: Semantics> ResponseFuture<F, M> {
-    pub(super) const fn new(inner: F, call: Call<M>) -> Self {
+    pub(super) const fn new(inner: F, call: Option<Call<M>>) -> Self {
         Self {
             inner: Some(inner),
-            call: Some(call),
+            call,
         }
     }
 }
@@ -60,7 +60,11 @@ where
         let output = {
             let call = this.call.as_ref();
             let _current = call.map(|call| call.context().clone().attach());
-            let _panicked = OnUnwind::new(|| drop(this.call.take()));
+            let _panicked = OnUnwind::new(|| {
+                if let Some(call) = this.call.take() {
+                    call.panicked();
+                }
+            });
             let output = ready!(inner.poll(cx));
             this.inner.set(None);
             output

@@ -8,7 +8,8 @@ use std::time::Duration;
 /// What a protocol's semantic conventions say of a span. Cheap to clone: a configuration behind
 /// an `Arc`, or nothing.
 ///
-/// But for [`start`](Self::start), methods are called only if the span records.
+/// But for [`start`](Self::start) and [`spans_body`](Self::spans_body), methods are called only
+/// if the span records.
 pub trait Semantics: Clone + Send + Sync + 'static {
     /// Name and version of the instrumentation scope.
     const SCOPE: (&'static str, &'static str);
@@ -25,6 +26,17 @@ pub trait Semantics: Clone + Send + Sync + 'static {
 
     /// Adds what the response head says, and tells what ends the span.
     fn on_head<B>(&self, kind: &SpanKind, response: &Response<B>, span: &SpanGuard) -> Head;
+
+    /// Adds what is to be said of a call that ends without a response head: with an error of the
+    /// service, a panic of it, or a drop. Nothing by default.
+    fn on_no_head(&self, _kind: &SpanKind, _span: &SpanGuard) {}
+
+    /// Whether the span lasts as long as the body of this response, which is then made with the
+    /// span current; asked only where the span does not record, as else
+    /// [`on_head`](Self::on_head) says it. By default it does.
+    fn spans_body<B>(&self, _kind: &SpanKind, _response: &Response<B>) -> bool {
+        true
+    }
 
     /// Adds what the trailers say, and tells the ending if they decide it; at the end of a body
     /// that had none they are empty.

@@ -1,7 +1,8 @@
-use super::call::{Call, Record};
+use super::call::{Call, Record, Unrecorded};
 use super::layer::Settings;
 use super::{ResponseBody, ResponseFuture, Semantics, Side, TraceLayer};
 use dynamo_trace_core::Detail;
+use dynamo_trace_core::span::OnUnwind;
 use http::{Request, Response};
 use http_body::Body;
 use std::task::{Context, Poll};
@@ -77,10 +78,21 @@ where
         D::send(propagation, span.context(), request.headers_mut());
         let call = match span.recorded() {
             Ok(span) => Call::Recorded(Record::new(span, semantics, D::KIND, &request, start)),
-            Err(context) => Call::Passing(context),
+            Err(context) => Call::Passing(Unrecorded {
+                context,
+                semantics: semantics.clone(),
+                kind: D::KIND,
+            }),
         };
+        let current = call.context().clone();
+        let mut call = Some(call);
         let inner = {
-            let _current = call.context().clone().attach();
+            let _current = current.attach();
+            let _panicked = OnUnwind::new(|| {
+                if let Some(call) = call.take() {
+                    call.panicked();
+                }
+            });
             self.inner.call(request)
         };
         ResponseFuture::new(inner, call)

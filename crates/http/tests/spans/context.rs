@@ -2,12 +2,14 @@
 
 use crate::{Telemetry, frames};
 use bytes::Bytes;
+use dynamo_trace_http::Http;
+use dynamo_trace_http::engine::ResponseBody;
 use futures_util::poll;
 use http::{Request, Response};
 use http_body::{Body, Frame};
 use http_body_util::{BodyExt, Full};
 use opentelemetry::Context;
-use opentelemetry::trace::{SpanId, TraceContextExt};
+use opentelemetry::trace::{SpanContext, SpanId, TraceContextExt, TraceFlags, TraceId, TraceState};
 use std::convert::Infallible;
 use std::pin::{Pin, pin};
 use std::sync::{Arc, Mutex};
@@ -192,4 +194,49 @@ async fn a_body_that_knows_its_end_ends_the_span_there() {
     body.frame().await.unwrap().unwrap();
     assert_eq!(telemetry.count(), 1);
     assert!(body.is_end_stream());
+}
+
+/// Reads the response, and tells of each place whether a span was current.
+async fn places(
+    seen: &Seen,
+    response: Response<ResponseBody<Chunks, Http>>,
+) -> Vec<(&'static str, bool)> {
+    let mut body = Box::pin(response.into_body());
+    while body.frame().await.is_some() {}
+    drop(body);
+    let noted = std::mem::take(&mut *seen.lock().unwrap());
+    let inside = |(place, id)| (place, id != SpanId::INVALID);
+    noted.into_iter().map(inside).collect()
+}
+
+#[tokio::test]
+async fn it_is_the_same_where_the_span_is_not_recorded() {
+    let unsampled = SpanContext::new(
+        TraceId::from(1),
+        SpanId::from(1),
+        TraceFlags::NOT_SAMPLED,
+        true,
+        TraceState::NONE,
+    );
+    let unsampled = Context::new().with_remote_span_context(unsampled);
+    let (telemetry, seen) = (Telemetry::new(), Seen::default());
+    let mut client = telemetry.client().layer(noting(&seen));
+    let mut server = telemetry.server().layer(noting(&seen));
+    let recorded = client.call(Request::new(())).await.unwrap();
+    let recorded = places(&seen, recorded).await;
+    let calling = {
+        let _current = unsampled.clone().attach();
+        client.call(Request::new(()))
+    };
+    let response = calling.await.unwrap();
+    assert_eq!(places(&seen, response).await, recorded, "client");
+    let recorded = server.call(Request::new(())).await.unwrap();
+    let recorded = places(&seen, recorded).await;
+    let calling = {
+        let _current = unsampled.attach();
+        server.call(Request::new(()))
+    };
+    let response = calling.await.unwrap();
+    assert_eq!(places(&seen, response).await, recorded, "server");
+    telemetry.ended::<2>().await;
 }
