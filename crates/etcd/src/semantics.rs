@@ -93,19 +93,21 @@ impl Semantics for Etcd {
         SpanBuilder::from_name(operation).with_attributes(attributes)
     }
 
-    fn on_head<B>(&self, _: &SpanKind, response: &Response<B>, span: &SpanGuard) -> Head {
+    fn on_head<B>(&self, kind: &SpanKind, response: &Response<B>, span: &SpanGuard) -> Head {
         // A status in the head means that no trailers follow.
         if let Some(code) = status::of(response.headers()) {
-            return Head::Streams(ending(code, span));
+            return Head::Decided(ending(code, span));
         }
         match response.status() {
-            StatusCode::OK if response.extensions().get::<Endless>().is_some() => {
-                Head::Ends(Ending::Complete)
-            }
+            StatusCode::OK if !self.spans_body(kind, response) => Head::Ends(Ending::Complete),
             // What a stream without a status means: gRPC over HTTP/2, "Responses".
             StatusCode::OK => Head::Streams(Ending::failed(status::name(Code::Unknown))),
-            status => Head::Streams(ending(status::of_http(status), span)),
+            status => Head::Decided(ending(status::of_http(status), span)),
         }
+    }
+
+    fn spans_body<B>(&self, _: &SpanKind, response: &Response<B>) -> bool {
+        response.extensions().get::<Endless>().is_none()
     }
 
     fn on_trailers(&self, _: &SpanKind, trailers: &HeaderMap, span: &SpanGuard) -> Option<Ending> {
