@@ -112,8 +112,9 @@ impl Builder {
     ///
     /// # Errors
     ///
-    /// Where a setting cannot be understood, the error names it, its value and what is allowed,
-    /// and nothing has been set up.
+    /// Where a setting cannot be understood, the error names it, its value and what is allowed.
+    /// Nothing has been set up then, and `init` may be called again. After it has succeeded it gives
+    /// [`InitError::AlreadySet`], also when telemetry was shut down.
     pub fn init(self) -> Result<Telemetry, InitError> {
         Telemetry::start(Settings::resolve(self, &Environment::process())?)
     }

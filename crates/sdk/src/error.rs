@@ -21,6 +21,11 @@ pub enum InitError {
         expected: Cow<'static, str>,
     },
 
+    /// Telemetry was set up before, and can be once in a process only: its adapters keep the first
+    /// tracer provider and propagation, even after a shutdown.
+    #[error("telemetry is set up already, which works once in a process; keep the first guard")]
+    AlreadySet,
+
     /// The OTLP exporter refused its settings.
     #[error("cannot build the OTLP exporter")]
     Exporter(#[source] ExporterBuildError),
@@ -53,16 +58,26 @@ impl InitError {
 #[non_exhaustive]
 pub enum ShutdownError {
     /// The time was up before every span had been sent; those that were still waiting are lost.
-    #[error("spans were still waiting after {} s", .0.as_secs_f64())]
-    Timeout(Duration),
+    #[error(
+        "spans for {endpoint} were still waiting after {} s; does a collector answer there?",
+        .timeout.as_secs_f64()
+    )]
+    Timeout {
+        /// How long they were waited for.
+        timeout: Duration,
+        /// The endpoint and its protocol, without credentials.
+        endpoint: String,
+    },
 
     /// Spans could not be sent.
-    #[error("{spans} spans could not be sent")]
+    #[error("{spans} spans could not be sent to {endpoint}")]
     Unsent {
         /// How many spans failed during this flush or shutdown. A span that goes to two endpoints
         /// counts for each of them.
         spans: u64,
-        /// The last failure.
+        /// The endpoint of the last failure and its protocol, without credentials.
+        endpoint: String,
+        /// The last failure: why, and what to look at.
         source: OTelSdkError,
     },
 

@@ -78,8 +78,7 @@ pub use telemetry::Telemetry;
 ///
 /// # Errors
 ///
-/// Where a setting cannot be understood, the error names it, its value and what is allowed, and
-/// nothing has been set up.
+/// Those of [`Builder::init`].
 pub fn init(service_name: impl Into<String>) -> Result<Telemetry, InitError> {
     Telemetry::builder(service_name).init()
 }

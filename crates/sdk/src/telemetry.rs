@@ -1,18 +1,23 @@
 //! The guard that keeps telemetry going, and ends it.
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use opentelemetry_sdk::error::{OTelSdkError, OTelSdkResult};
+use dynamo_trace_core::span::begin_shutdown;
+use opentelemetry_sdk::error::OTelSdkError;
 use opentelemetry_sdk::trace::{SdkTracerProvider, TracerProviderBuilder};
 use tracing::dispatcher::{self, Dispatch};
 
-use crate::export::{Export, ToBatches};
+use crate::export::{Export, Failed, ToBatches};
 use crate::id_generator::RootIds;
 use crate::settings::{Settings, Traces};
 use crate::{Builder, InitError, ShutdownError, logs, propagation};
 
 /// For the export thread to end once nothing runs on it any more.
 const THREAD_TIMEOUT: Duration = Duration::from_secs(1);
+
+/// Whether this process has set up telemetry. It stays so: what was global then is still in use.
+static SET: AtomicBool = AtomicBool::new(false);
 
 /// Telemetry of this process. Keep it until the end of `main`: dropping it flushes.
 #[derive(Debug)]
@@ -31,6 +36,14 @@ impl Telemetry {
     }
 
     pub(crate) fn start(settings: Settings) -> Result<Self, InitError> {
+        if SET.swap(true, Ordering::AcqRel) {
+            return Err(InitError::AlreadySet);
+        }
+        // Nothing has been set up where that fails, so that it may be tried again.
+        Self::start_first(settings).inspect_err(|_| SET.store(false, Ordering::Release))
+    }
+
+    fn start_first(settings: Settings) -> Result<Self, InitError> {
         let Settings {
             mut traces,
             logs,
@@ -84,7 +97,7 @@ impl Telemetry {
     ///
     /// # Errors
     ///
-    /// If not every span arrived.
+    /// Those of [`shutdown`](Self::shutdown), for this flush.
     pub fn flush(&self) -> Result<(), ShutdownError> {
         self.export
             .as_ref()
@@ -97,14 +110,22 @@ impl Telemetry {
     /// second. It is safe anywhere, on a current-thread runtime too: nothing in it waits for the
     /// application's runtime. Dropping the guard does the same and logs the error.
     ///
+    /// First of all it calls [`begin_shutdown`]: what ends unfinished from then on ends as
+    /// `shutdown`, not as cancelled by its consumer.
+    ///
     /// # Errors
     ///
-    /// If not every span arrived.
+    /// If requests of this shutdown failed or were not answered in time. It does not count what was
+    /// lost before: failed requests are logged when they fail, and spans that were dropped because
+    /// a queue was full when the first one is and, with their number, at shutdown. Nor does it
+    /// count what a collector rejects of a request that it accepts (a partial success), which is
+    /// logged too.
     pub fn shutdown(mut self) -> Result<(), ShutdownError> {
         self.end()
     }
 
     fn end(&mut self) -> Result<(), ShutdownError> {
+        begin_shutdown();
         let export = self.export.take();
         let result = export.as_ref().map_or(Ok(()), |export| {
             settle(export, || export.batches.shutdown(self.shutdown_timeout))
@@ -157,15 +178,29 @@ fn silently<T>(run: impl FnOnce() -> T) -> T {
 }
 
 /// Runs a flush or a shutdown, and finds out what it lost: the SDK does not tell.
-fn settle(export: &Export, run: impl FnOnce() -> OTelSdkResult) -> Result<(), ShutdownError> {
+fn settle(export: &Export, run: impl FnOnce() -> Result<(), Failed>) -> Result<(), ShutdownError> {
     let before = export.unsent.spans();
     let result = run();
     let spans = export.unsent.spans() - before;
     match (result, export.unsent.take_last()) {
-        (Err(OTelSdkError::Timeout(timeout)), _) => Err(ShutdownError::Timeout(timeout)),
-        (_, Some(source)) if spans > 0 => Err(ShutdownError::Unsent { spans, source }),
-        (Err(OTelSdkError::AlreadyShutdown) | Ok(()), _) => Ok(()),
-        (Err(error), _) => Err(ShutdownError::Processor(error)),
+        (
+            Err(Failed {
+                endpoint,
+                error: OTelSdkError::Timeout(timeout),
+            }),
+            _,
+        ) => Err(ShutdownError::Timeout {
+            timeout,
+            endpoint: endpoint.as_ref().into(),
+        }),
+        (_, Some((endpoint, source))) if spans > 0 => Err(ShutdownError::Unsent {
+            spans,
+            endpoint: endpoint.as_ref().into(),
+            source,
+        }),
+        (Ok(()), _) => Ok(()),
+        (Err(failed), _) if matches!(failed.error, OTelSdkError::AlreadyShutdown) => Ok(()),
+        (Err(failed), _) => Err(ShutdownError::Processor(failed.error)),
     }
 }
 

@@ -9,26 +9,45 @@ use opentelemetry_sdk::error::{OTelSdkError, OTelSdkResult};
 use opentelemetry_sdk::trace::{SpanData, SpanExporter};
 use tokio::runtime::Handle;
 
+use super::failure::{self, Network};
 use super::quiet::Quiet;
 use super::thread::ExportThread;
+use super::transport;
+use crate::InitError;
+use crate::settings::Target;
 
 /// An exporter whose connections live on the export thread.
 #[derive(Debug)]
 pub(super) struct Exporter {
     inner: Arc<Otlp>,
+    name: Arc<str>,
+    network: Network,
     runtime: Handle,
     quiet: Quiet,
     unsent: Arc<Unsent>,
 }
 
 impl Exporter {
-    pub(super) fn new(inner: Otlp, thread: &ExportThread, unsent: &Arc<Unsent>) -> Self {
-        Self {
-            inner: Arc::new(inner),
+    /// Has to be called within the runtime of `thread`.
+    pub(super) fn build(
+        target: &Target,
+        thread: &ExportThread,
+        unsent: &Arc<Unsent>,
+    ) -> Result<Self, InitError> {
+        let network = Network::default();
+        Ok(Self {
+            inner: Arc::new(transport::build(target, &network)?),
+            name: failure::name(target),
+            network,
             runtime: thread.runtime().clone(),
             quiet: thread.quiet().clone(),
             unsent: unsent.clone(),
-        }
+        })
+    }
+
+    /// The endpoint and the protocol, to be shown.
+    pub(super) fn name(&self) -> Arc<str> {
+        self.name.clone()
     }
 }
 
@@ -43,13 +62,16 @@ impl SpanExporter for Exporter {
             .await;
         let result = sent.unwrap_or_else(|_| {
             Err(OTelSdkError::InternalFailure(
-                "the export thread has ended".to_owned(),
+                "given up at shutdown".to_owned(),
             ))
         });
-        if let Err(error) = &result {
-            self.unsent.add(spans, copy(error));
-        }
-        result
+        // What failed before a retry that succeeded is nobody's concern.
+        let cause = self.network.take();
+        result.map_err(|error| {
+            let error = failure::explained(error, &self.name, cause);
+            self.unsent.add(spans, self.name(), copy(&error));
+            error
+        })
     }
 
     fn set_resource(&mut self, resource: &Resource) {
@@ -64,12 +86,12 @@ impl SpanExporter for Exporter {
 #[derive(Debug, Default)]
 pub(crate) struct Unsent {
     spans: AtomicU64,
-    last: Mutex<Option<OTelSdkError>>,
+    last: Mutex<Option<(Arc<str>, OTelSdkError)>>,
 }
 
 impl Unsent {
-    fn add(&self, spans: usize, error: OTelSdkError) {
-        *self.last.lock().unwrap_or_else(PoisonError::into_inner) = Some(error);
+    fn add(&self, spans: usize, endpoint: Arc<str>, error: OTelSdkError) {
+        *self.last.lock().unwrap_or_else(PoisonError::into_inner) = Some((endpoint, error));
         self.spans.fetch_add(spans as u64, Ordering::Release);
     }
 
@@ -77,8 +99,8 @@ impl Unsent {
         self.spans.load(Ordering::Acquire)
     }
 
-    /// The last failure, once.
-    pub(crate) fn take_last(&self) -> Option<OTelSdkError> {
+    /// The last failure and its endpoint, once.
+    pub(crate) fn take_last(&self) -> Option<(Arc<str>, OTelSdkError)> {
         self.last
             .lock()
             .unwrap_or_else(PoisonError::into_inner)

@@ -12,6 +12,7 @@
 
 mod batches;
 mod exporter;
+mod failure;
 mod quiet;
 mod thread;
 mod transport;
@@ -23,7 +24,7 @@ use opentelemetry_sdk::Resource;
 use crate::InitError;
 use crate::settings::{Batching, Target};
 
-pub(crate) use batches::{Batches, ToBatches};
+pub(crate) use batches::{Batches, Failed, ToBatches};
 use exporter::Exporter;
 pub(crate) use exporter::Unsent;
 pub(crate) use thread::ExportThread;
@@ -45,9 +46,10 @@ impl Export {
         let thread = ExportThread::start().map_err(InitError::Thread)?;
         let unsent = Arc::default();
         let exporters = thread.enter(|| {
-            let built = targets.iter().map(transport::build);
-            let wrapped = built.map(|exporter| Ok(Exporter::new(exporter?, &thread, &unsent)));
-            wrapped.collect::<Result<Vec<_>, InitError>>()
+            let built = targets
+                .iter()
+                .map(|target| Exporter::build(target, &thread, &unsent));
+            built.collect::<Result<Vec<_>, InitError>>()
         })?;
         let batches = Arc::new(Batches::new(exporters, batching, resource));
         Ok(Self {

@@ -12,14 +12,15 @@ use opentelemetry_otlp::{
 };
 use tonic::metadata::MetadataMap;
 
+use super::failure::Network;
 use crate::InitError;
 use crate::settings::{Protocol, Target};
 
 /// Has to be called within the runtime that the exporter is going to run on.
-pub(super) fn build(target: &Target) -> Result<SpanExporter, InitError> {
+pub(super) fn build(target: &Target, network: &Network) -> Result<SpanExporter, InitError> {
     match target.protocol {
         Protocol::Grpc => grpc(target),
-        Protocol::HttpProtobuf => http(target),
+        Protocol::HttpProtobuf => http(target, network),
     }
 }
 
@@ -47,10 +48,11 @@ fn grpc(target: &Target) -> Result<SpanExporter, InitError> {
     builder.build().map_err(InitError::Exporter)
 }
 
-fn http(target: &Target) -> Result<SpanExporter, InitError> {
+fn http(target: &Target, network: &Network) -> Result<SpanExporter, InitError> {
     let client = Client {
         inner: client(target.timeout)?,
         headers: Headers::of(target),
+        network: network.clone(),
     };
     let mut builder = SpanExporter::builder()
         .with_http()
@@ -116,12 +118,14 @@ impl Headers {
 struct Client {
     inner: HyperClient<Connector>,
     headers: Headers,
+    network: Network,
 }
 
 #[async_trait]
 impl HttpClient for Client {
     async fn send_bytes(&self, mut request: Request<Bytes>) -> Result<Response<Bytes>, HttpError> {
         self.headers.apply(request.headers_mut());
-        self.inner.send_bytes(request).await
+        let sent = self.inner.send_bytes(request).await;
+        sent.inspect_err(|error| self.network.failed(error.as_ref()))
     }
 }

@@ -1,13 +1,16 @@
 //! A JSON object a line. Everything is written straight into the line, nothing is built first.
 
+use std::error::Error;
 use std::fmt::{self, Debug, Display, Write};
+use std::iter::successors;
 
 use tracing::field::{Field, Visit};
 use tracing::{Event, Metadata, Subscriber};
+use tracing_log::NormalizeEvent;
 use tracing_subscriber::field::RecordFields;
 use tracing_subscriber::fmt::format::Writer;
 use tracing_subscriber::fmt::time::{FormatTime, SystemTime};
-use tracing_subscriber::fmt::{FmtContext, FormatFields, FormattedFields};
+use tracing_subscriber::fmt::{FmtContext, FormattedFields};
 use tracing_subscriber::registry::LookupSpan;
 
 use super::Fields;
@@ -49,7 +52,8 @@ where
             r#","trace_id":"{trace_id}","span_id":"{span_id}","trace_flags":"{trace_flags:02x}""#
         )?;
     }
-    context.format_fields(writer.by_ref(), event)?;
+    let bridged = event.is_log();
+    members(writer.by_ref(), event, bridged)?;
     let mut open = false;
     for span in context
         .event_scope()
@@ -71,10 +75,16 @@ where
     writer.write_str(if open { "]}\n" } else { "}\n" })
 }
 
-/// The fields as members, each with a comma in front.
-pub(super) fn members<R: RecordFields>(writer: Writer<'_>, fields: R) -> fmt::Result {
+/// The fields as members, each with a comma in front. Of an event that was `bridged` from the `log`
+/// crate, the target and level are in the line already.
+pub(super) fn members<R: RecordFields>(
+    writer: Writer<'_>,
+    fields: R,
+    bridged: bool,
+) -> fmt::Result {
     let mut members = Members {
         writer,
+        bridged,
         result: Ok(()),
     };
     fields.record(&mut members);
@@ -83,14 +93,14 @@ pub(super) fn members<R: RecordFields>(writer: Writer<'_>, fields: R) -> fmt::Re
 
 struct Members<'writer> {
     writer: Writer<'writer>,
+    bridged: bool,
     result: fmt::Result,
 }
 
 impl Members<'_> {
     fn member(&mut self, field: &Field, value: impl FnOnce(&mut Writer<'_>) -> fmt::Result) {
         let name = field.name();
-        // The bridge from the `log` crate: these are in the line already.
-        if self.result.is_err() || name.starts_with("log.") {
+        if self.result.is_err() || (self.bridged && name.starts_with("log.")) {
             return;
         }
         let name = name.strip_prefix("r#").unwrap_or(name);
@@ -115,6 +125,18 @@ impl Members<'_> {
 impl Visit for Members<'_> {
     fn record_debug(&mut self, field: &Field, value: &dyn Debug) {
         self.member(field, |writer| string(writer, format_args!("{value:?}")));
+    }
+
+    /// With the sources, each after a colon.
+    fn record_error(&mut self, field: &Field, value: &(dyn Error + 'static)) {
+        self.member(field, |writer| {
+            writer.write_char('"')?;
+            write!(Escaped(writer), "{value}")?;
+            for source in successors(value.source(), |&error| error.source()) {
+                write!(Escaped(writer), ": {source}")?;
+            }
+            writer.write_char('"')
+        });
     }
 
     fn record_str(&mut self, field: &Field, value: &str) {

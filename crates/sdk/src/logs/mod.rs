@@ -91,7 +91,7 @@ impl<'writer> FormatFields<'writer> for Fields {
     fn format_fields<R: RecordFields>(&self, writer: Writer<'writer>, fields: R) -> fmt::Result {
         match self.0 {
             LogFormat::Text => DefaultFields::new().format_fields(writer, fields),
-            LogFormat::Json => json::members(writer, fields),
+            LogFormat::Json => json::members(writer, fields, false),
         }
     }
 

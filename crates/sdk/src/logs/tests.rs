@@ -133,6 +133,25 @@ fn a_field_never_hides_a_member_of_the_line() {
 }
 
 #[test]
+fn a_field_of_the_application_may_be_called_like_those_of_the_bridge() {
+    let line = json(|| {
+        let _span = tracing::info_span!("span", log.file = "a").entered();
+        tracing::info!(log.id = 7, log.target = "mine", "hello");
+    });
+    assert_eq!(line["log.id"], 7);
+    assert_eq!(line["log.target"], "mine");
+    assert_eq!(line["spans"][0]["log.file"], "a");
+}
+
+#[test]
+fn an_error_is_told_with_its_sources() {
+    let error = crate::InitError::Thread(io::Error::other("no \"more\""));
+    let error: &(dyn std::error::Error + 'static) = &error;
+    let line = json(|| tracing::info!(error, "hello"));
+    assert_eq!(line["error"], "cannot start the export thread: no \"more\"");
+}
+
+#[test]
 fn spans_are_shown_from_the_root() {
     let run = || {
         let outer = tracing::info_span!("outer", a = 1, late = tracing::field::Empty).entered();

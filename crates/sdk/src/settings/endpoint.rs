@@ -85,7 +85,7 @@ fn append(url: &str, path: &str) -> String {
 
 /// `url` as it may be shown: without what stands in front of the last `@`, which in a malformed
 /// URL may be a password whatever it looks like, and without the query.
-fn redacted(url: &str) -> String {
+pub(super) fn redacted(url: &str) -> String {
     let scheme = ["http://", "https://"]
         .into_iter()
         .find(|scheme| url.starts_with(scheme))

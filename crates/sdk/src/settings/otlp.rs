@@ -67,6 +67,13 @@ pub(crate) struct Target {
     pub(crate) gzip: bool,
 }
 
+impl Target {
+    /// The endpoint, without its query, where keys may be.
+    pub(crate) fn shown(&self) -> String {
+        endpoint::redacted(&self.endpoint)
+    }
+}
+
 /// Every endpoint that spans go to.
 pub(super) fn targets(environment: &Environment, code: FromCode) -> Result<Vec<Target>, InitError> {
     let protocol = protocol(environment, code.protocol)?;

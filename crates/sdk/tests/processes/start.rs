@@ -3,11 +3,13 @@
 use std::collections::HashMap;
 
 use crate::support::{child, record, succeed, variable};
-use dynamo_trace_core::Propagation;
-use dynamo_trace_sdk::Telemetry;
+use dynamo_trace_core::span::attributes::ENDING;
+use dynamo_trace_core::{Instrumentation, Propagation};
+use dynamo_trace_sdk::{Builder, InitError, Telemetry};
 use dynamo_trace_testkit::Receiver;
-use opentelemetry::trace::{TraceContextExt, Tracer};
-use opentelemetry::{Context, global};
+use opentelemetry::trace::{SpanBuilder, TraceContextExt, Tracer};
+use opentelemetry::{Context, KeyValue, global};
+use opentelemetry_sdk::trace::{InMemorySpanExporter, SdkTracerProvider};
 
 #[test]
 fn bad_configuration_is_refused_by_name() {
@@ -112,6 +114,16 @@ fn what_has_no_effect_is_warned_about() {
     );
 }
 
+#[test]
+fn a_process_is_set_up_once() {
+    succeed(&mut child("start/twice"));
+}
+
+#[test]
+fn what_a_shutdown_cuts_says_so() {
+    succeed(child("start/cut").env("OTEL_TRACES_EXPORTER", "none"));
+}
+
 const INCOMING: &str = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-03";
 
 fn carrier(context: &Context) -> HashMap<String, String> {
@@ -164,6 +176,31 @@ pub(crate) fn child_main(scenario: &str) {
                 .unwrap()
                 .shutdown()
                 .unwrap();
+        }
+        "twice" => {
+            let refused = Telemetry::builder("refused").otlp_endpoint("nonsense");
+            let error = refused.init().unwrap_err();
+            assert!(matches!(error, InitError::Invalid { .. }), "{error:?}");
+            let used = |builder: Builder| matches!(builder.init(), Err(InitError::AlreadySet));
+            let telemetry = dynamo_trace_sdk::init("first").unwrap();
+            assert!(used(Telemetry::builder("second")));
+            telemetry.shutdown().unwrap();
+            assert!(used(Telemetry::builder("third")));
+        }
+        "cut" => {
+            let telemetry = dynamo_trace_sdk::init("start").unwrap();
+            let exporter = InMemorySpanExporter::default();
+            let provider = SdkTracerProvider::builder()
+                .with_simple_exporter(exporter.clone())
+                .build();
+            let instrumentation =
+                Instrumentation::global("test", "1").with_tracer_provider(&provider);
+            let guard = instrumentation.start(SpanBuilder::from_name("cut"), &Context::new());
+            telemetry.shutdown().unwrap();
+            drop(guard);
+            let spans = exporter.get_finished_spans().unwrap();
+            let ending = KeyValue::new(ENDING, "shutdown");
+            assert!(spans[0].attributes.contains(&ending), "{spans:?}");
         }
         scenario => panic!("{scenario}"),
     }
