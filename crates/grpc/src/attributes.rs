@@ -4,8 +4,10 @@ pub use opentelemetry_semantic_conventions::attribute::{SERVER_ADDRESS, SERVER_P
 
 /// Always `grpc`.
 pub const RPC_SYSTEM_NAME: &str = "rpc.system.name";
-/// `{package}.{Service}/{Method}`.
+/// `{package}.{Service}/{Method}`, or `_OTHER` for a method that the server does not know.
 pub const RPC_METHOD: &str = "rpc.method";
+/// What a caller asked for where that is not known: at most 256 bytes.
+pub const RPC_METHOD_ORIGINAL: &str = "rpc.method_original";
 /// The status by name: `OK`, `NOT_FOUND`. Later versions of the conventions call it
 /// `rpc.status_code`.
 pub const RPC_RESPONSE_STATUS_CODE: &str = "rpc.response.status_code";

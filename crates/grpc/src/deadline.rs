@@ -21,6 +21,14 @@ pub(crate) fn of(headers: &HeaderMap) -> Option<Duration> {
     })
 }
 
+/// Whether a call that was dropped this long after it came in was dropped for its deadline. The
+/// caller counts from earlier on, by the time that the request took: a tenth is allowed for, and
+/// 5 ms at least.
+pub(crate) fn is_exceeded(timeout: Duration, elapsed: Duration) -> bool {
+    let tolerance = (timeout / 10).max(Duration::from_millis(5));
+    elapsed.saturating_add(tolerance) >= timeout
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -56,5 +64,21 @@ mod tests {
             assert_eq!(timeout(text), None, "{text}");
         }
         assert_eq!(of(&HeaderMap::new()), None);
+    }
+
+    #[test]
+    fn a_deadline_is_exceeded_by_the_clock_of_the_caller() {
+        let ms = Duration::from_millis;
+        for (timeout, elapsed, exceeded) in [
+            (ms(1000), ms(1000), true),
+            (ms(1000), ms(900), true),
+            (ms(1000), ms(899), false),
+            (ms(20), ms(15), true),
+            (ms(20), ms(14), false),
+            (ms(5), ms(0), true),
+            (Duration::ZERO, Duration::ZERO, true),
+        ] {
+            assert_eq!(is_exceeded(timeout, elapsed), exceeded, "{elapsed:?}");
+        }
     }
 }

@@ -25,6 +25,11 @@
 //! the trailers, or to a response that has its status in the head, an error, or a drop. It is
 //! named `{package}.{Service}/{Method}`.
 //!
+//! A server's span is named `_OTHER` once the answer is that nobody knows the method
+//! (`UNIMPLEMENTED` in the head, or a plain 404), and from its start where the path has more than
+//! 256 bytes: callers choose no names. `rpc.method` is set with the answer there; samplers see
+//! it in the name.
+//!
 //! # Status
 //!
 //! `rpc.response.status_code` is the name of the code in the trailers or in the head. Where the
@@ -34,7 +39,11 @@
 //! [not the caller's doing](status::is_server_error).
 //!
 //! A call that is given up was cancelled, which is no error and has no code. One that the server
-//! drops after the caller's `grpc-timeout` failed with `DEADLINE_EXCEEDED`.
+//! drops at the caller's `grpc-timeout` failed with `DEADLINE_EXCEEDED`: the caller's clock runs
+//! earlier, so a tenth of the timeout, and at least 5 ms, may be missing.
+//!
+//! Plain HTTP requests that reach a server's layer, such as health checks, have no code where
+//! the answer is no gRPC either: only a 5xx is an error there.
 //!
 //! ```no_run
 //! use dynamo_trace_grpc::{ClientLayer, ServerLayer};
@@ -55,6 +64,7 @@ pub mod attributes;
 mod carrier;
 mod deadline;
 mod error;
+mod method;
 mod semantics;
 pub mod status;
 

@@ -14,3 +14,33 @@ pub const STREAM_CHUNKS: &str = "dynamo_trace.stream.chunks";
 pub const STREAM_BYTES: &str = "dynamo_trace.stream.bytes";
 /// The longest time between two chunks of a streamed body, in seconds.
 pub const STREAM_LONGEST_GAP: &str = "dynamo_trace.stream.longest_gap";
+
+/// The most bytes of a value that the other side chooses: of a path, a query, a URL, a user agent,
+/// a host or an unknown method.
+pub const MAX_LEN: usize = 2048;
+
+/// The beginning of a text, of at most this many bytes and of whole characters.
+#[must_use]
+pub fn cut(text: &str, max_len: usize) -> &str {
+    let mut end = max_len;
+    loop {
+        // The beginning of a text is always one.
+        match text.get(..end) {
+            Some(start) => return start,
+            None if end > text.len() => return text,
+            None => end -= 1,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_text_is_cut_between_characters() {
+        for (max_len, expected) in [(0, ""), (1, "a"), (2, "a"), (3, "aé"), (9, "aé")] {
+            assert_eq!(cut("aé", max_len), expected, "{max_len}");
+        }
+    }
+}

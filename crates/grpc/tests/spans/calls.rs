@@ -3,6 +3,7 @@
 use crate::telemetry::{Telemetry, assert_child, attribute, ending, text};
 use crate::{Bench, Kind, listen, name, request, scripted};
 use opentelemetry::trace::{FutureExt, SpanKind, TraceContextExt};
+use opentelemetry_sdk::trace::SpanData;
 use std::sync::Arc;
 use tonic::Code;
 use tonic::service::Routes;
@@ -96,19 +97,46 @@ async fn the_status_is_that_of_a_headers_only_response() {
     }
 }
 
-#[tokio::test]
-async fn an_unknown_service_is_unimplemented() {
+/// The spans of a call of a path that nobody knows.
+async fn unknown(path: String) -> [SpanData; 2] {
     let bench = Bench::start().await;
     let mut client = bench.client();
     client.ready().await.unwrap();
-    let path = http::uri::PathAndQuery::from_static("/test.Nothing/Unary");
     let request = tonic::Request::new(bytes::Bytes::new());
-    let reply = client.unary(request, path, crate::codec()).await;
-    assert_eq!(reply.unwrap_err().code(), Code::Unimplemented);
-    for span in bench.ended().await {
-        assert_eq!(ending(&span), "failed:UNIMPLEMENTED");
-        let code = text(&span, "rpc.response.status_code");
-        assert_eq!(code, name(Code::Unimplemented));
+    let reply = client.unary(request, path.parse().unwrap(), crate::codec());
+    assert_eq!(reply.await.unwrap_err().code(), Code::Unimplemented);
+    bench.ended().await
+}
+
+#[tokio::test]
+async fn an_unknown_method_is_unimplemented_and_names_no_span() {
+    for path in ["test.Nothing/Unary", "test.Echo/Nothing"] {
+        let [client, server] = unknown(format!("/{path}")).await;
+        for span in [&client, &server] {
+            assert_eq!(ending(span), "failed:UNIMPLEMENTED");
+            let code = text(span, "rpc.response.status_code");
+            assert_eq!(code, name(Code::Unimplemented));
+            let methods = span.attributes.iter();
+            let methods = methods.filter(|kv| kv.key.as_str() == "rpc.method");
+            assert_eq!(methods.count(), 1, "{span:#?}");
+        }
+        assert_eq!(client.name, path, "it is the client's own");
+        assert_eq!(text(&client, "rpc.method").as_deref(), Some(path));
+        assert_eq!(server.name, "_OTHER");
+        assert_eq!(text(&server, "rpc.method").as_deref(), Some("_OTHER"));
+        let original = text(&server, "rpc.method_original");
+        assert_eq!(original.as_deref(), Some(path));
+    }
+}
+
+#[tokio::test]
+async fn a_long_path_names_no_span() {
+    let path = format!("{}/Unary", "s".repeat(300));
+    for span in unknown(format!("/{path}")).await {
+        assert_eq!(span.name, "_OTHER");
+        assert_eq!(text(&span, "rpc.method").as_deref(), Some("_OTHER"));
+        let original = text(&span, "rpc.method_original");
+        assert_eq!(original.as_deref(), path.get(..256));
     }
 }
 

@@ -3,12 +3,14 @@
 use crate::echo::listen;
 use crate::telemetry::{Telemetry, ending, text};
 use crate::{Kind, name, request};
+use bytes::Bytes;
 use http::{Response, StatusCode, header};
+use http_body_util::BodyExt;
 use std::convert::Infallible;
 use tonic::Code;
 use tonic::body::Body;
 use tonic::transport::{Endpoint, Server};
-use tower::{Layer, service_fn};
+use tower::{Layer, ServiceExt, service_fn};
 
 /// Calls what answers with this status and body, and gives the endings and codes of both sides.
 async fn record(status: StatusCode, body: &'static str) -> [(String, Option<String>); 2] {
@@ -63,5 +65,29 @@ async fn no_status_at_all_is_unknown() {
     for (ending, recorded) in record(StatusCode::OK, "").await {
         assert_eq!(ending, "failed:UNKNOWN");
         assert_eq!(recorded, name(Code::Unknown));
+    }
+}
+
+#[tokio::test]
+async fn plain_http_has_no_code() {
+    for (status, expected, span_name) in [
+        (StatusCode::OK, "complete", "health"),
+        (StatusCode::BAD_REQUEST, "complete", "health"),
+        (StatusCode::NOT_FOUND, "complete", "_OTHER"),
+        (StatusCode::SERVICE_UNAVAILABLE, "failed:503", "health"),
+    ] {
+        let telemetry = Telemetry::new();
+        let answer = service_fn(move |_: http::Request<()>| {
+            let mut response = Response::new(http_body_util::Full::<Bytes>::from("text"));
+            *response.status_mut() = status;
+            std::future::ready(Ok::<_, Infallible>(response))
+        });
+        let request = http::Request::get("http://localhost/health").body(());
+        let response = telemetry.server().layer(answer).oneshot(request.unwrap());
+        response.await.unwrap().collect().await.unwrap();
+        let [span] = telemetry.ended().await;
+        assert_eq!(ending(&span), expected, "{status}");
+        assert_eq!(span.name, span_name, "{status}");
+        assert_eq!(text(&span, "rpc.response.status_code"), None, "{status}");
     }
 }
