@@ -45,6 +45,12 @@
 //!     .layer(ServerLayer::new());
 //! ```
 //!
+//! # Attributes
+//!
+//! Credentials in a URL are replaced: the userinfo, and the values of the query keys that the
+//! semantic conventions list. What the other side chooses (path, query, URL, user agent, host,
+//! unknown method) is cut at [2048 bytes](attributes::MAX_LEN).
+//!
 //! # Features
 //!
 //! - `axum`: routes from axum's `MatchedPath`; `error.type` tells why an axum body failed.

@@ -16,54 +16,81 @@ const SECRET_KEYS: [&str; 7] = [
 
 const REDACTED: &str = "REDACTED";
 
-/// A query string with the values of secret keys replaced.
+/// A query string with the values of secret keys replaced. `&` and `;` separate its pairs.
 pub(crate) fn query(query: &str) -> Cow<'_, str> {
-    let is_secret = |pair: &str| {
-        pair.split_once('=')
-            .is_some_and(|(key, _)| SECRET_KEYS.contains(&key))
-    };
-    if !query.split('&').any(is_secret) {
+    let pairs = || query.split_inclusive(['&', ';']);
+    if !pairs().any(|pair| secret(pair).is_some()) {
         return Cow::Borrowed(query);
     }
     let mut out = String::with_capacity(query.len());
-    for (at, pair) in query.split('&').enumerate() {
-        if at > 0 {
-            out.push('&');
-        }
-        match pair.split_once('=') {
-            Some((key, _)) if is_secret(pair) => {
+    for pair in pairs() {
+        match secret(pair) {
+            Some(key) => {
                 out.push_str(key);
                 out.push('=');
                 out.push_str(REDACTED);
+                out.extend(pair.chars().next_back().filter(|end| "&;".contains(*end)));
             }
-            _ => out.push_str(pair),
+            None => out.push_str(pair),
         }
     }
     Cow::Owned(out)
 }
 
-/// A URL without userinfo and without secret query values. Fragments are not sent.
-pub(crate) fn url(uri: &http::Uri) -> String {
-    let mut out = String::new();
-    if let Some(scheme) = uri.scheme_str() {
-        out.push_str(scheme);
-        out.push_str("://");
-    }
-    if let Some(authority) = uri.authority() {
-        match authority.as_str().rsplit_once('@') {
-            Some((_, host)) => {
-                out.push_str("REDACTED:REDACTED@");
-                out.push_str(host);
-            }
-            None => out.push_str(authority.as_str()),
+/// The key of a pair whose value is secret, as it is written.
+fn secret(pair: &str) -> Option<&str> {
+    let (key, _) = pair.split_once('=')?;
+    let is_secret = |secret: &str| decoded(key).eq(secret.bytes());
+    SECRET_KEYS.into_iter().any(is_secret).then_some(key)
+}
+
+/// The bytes of a percent-encoded text; what is not well encoded stands for itself.
+fn decoded(text: &str) -> impl Iterator<Item = u8> {
+    let digit = |byte: u8| {
+        char::from(byte)
+            .to_digit(16)
+            .and_then(|d| u8::try_from(d).ok())
+    };
+    let mut rest = text.as_bytes();
+    std::iter::from_fn(move || {
+        if let [b'%', high, low, behind @ ..] = rest
+            && let (Some(high), Some(low)) = (digit(*high), digit(*low))
+        {
+            rest = behind;
+            return Some(high << 4 | low);
         }
+        let (first, behind) = rest.split_first()?;
+        rest = behind;
+        Some(*first)
+    })
+}
+
+/// The URL of a request, without userinfo and without secret query values; fragments are not
+/// sent. `host` is the authority of a request that has none in its target. There is no URL
+/// without an authority, and none in `CONNECT` and `OPTIONS *`.
+pub(crate) fn url(uri: &http::Uri, host: Option<&str>) -> Option<String> {
+    let (scheme, authority) = match (uri.scheme_str(), uri.authority()) {
+        (Some(scheme), Some(authority)) => (scheme, authority.as_str()),
+        (None, None) => ("http", host?),
+        _ => return None,
+    };
+    if !uri.path().starts_with('/') {
+        return None;
+    }
+    let mut out = format!("{scheme}://");
+    match authority.rsplit_once('@') {
+        Some((_, host)) => {
+            out.push_str("REDACTED:REDACTED@");
+            out.push_str(host);
+        }
+        None => out.push_str(authority),
     }
     out.push_str(uri.path());
     if let Some(text) = uri.query() {
         out.push('?');
         out.push_str(&query(text));
     }
-    out
+    Some(out)
 }
 
 #[cfg(test)]
@@ -80,11 +107,31 @@ mod tests {
     }
 
     #[test]
+    fn a_secret_key_is_known_however_it_is_written() {
+        let encoded = "X-Amz%2DSignature=S&%73%69%67=S;%73ig=S;b=1";
+        let expected = "X-Amz%2DSignature=REDACTED&%73%69%67=REDACTED;%73ig=REDACTED;b=1";
+        assert_eq!(query(encoded), expected);
+        assert_eq!(query("a=1;sig=x;b=2"), "a=1;sig=REDACTED;b=2");
+        assert_eq!(query("%=1&%zz=2&si%6=3"), "%=1&%zz=2&si%6=3");
+    }
+
+    #[test]
+    fn a_url_has_an_authority() {
+        let of = |uri: &str, host| url(&uri.parse().unwrap(), host);
+        let made = Some("http://example.com:81/p?x=1".to_owned());
+        assert_eq!(of("/p?x=1", Some("example.com:81")), made);
+        for uri in ["/p?x=1", "example.com:443", "*"] {
+            assert_eq!(of(uri, None), None, "{uri}");
+        }
+        assert_eq!(of("*", Some("example.com")), None);
+    }
+
+    #[test]
     fn userinfo_is_replaced() {
         let uri = "https://me:pass@example.com:8443/p?Signature=x"
             .parse()
             .unwrap();
         let redacted = "https://REDACTED:REDACTED@example.com:8443/p?Signature=REDACTED";
-        assert_eq!(url(&uri), redacted);
+        assert_eq!(url(&uri, None).as_deref(), Some(redacted));
     }
 }

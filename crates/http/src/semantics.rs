@@ -1,8 +1,8 @@
 use crate::attributes::{
     HTTP_REQUEST_METHOD, HTTP_REQUEST_METHOD_ORIGINAL, HTTP_RESPONSE_STATUS_CODE, HTTP_ROUTE,
-    NETWORK_PROTOCOL_VERSION, SERVER_ADDRESS, SERVER_PORT, STREAM_BYTES, STREAM_CHUNKS,
+    MAX_LEN, NETWORK_PROTOCOL_VERSION, SERVER_ADDRESS, SERVER_PORT, STREAM_BYTES, STREAM_CHUNKS,
     STREAM_LONGEST_GAP, TIME_TO_FIRST_CHUNK, URL_FULL, URL_PATH, URL_QUERY, URL_SCHEME,
-    USER_AGENT_ORIGINAL,
+    USER_AGENT_ORIGINAL, cut,
 };
 use crate::engine::{Head, Semantics, StreamSummary};
 use crate::redact;
@@ -67,8 +67,8 @@ impl Semantics for Http {
         let mut attributes = Vec::with_capacity(ATTRIBUTES);
         attributes.push(KeyValue::new(HTTP_REQUEST_METHOD, method.unwrap_or(OTHER)));
         if method.is_none() {
-            let original = request.method().as_str().to_owned();
-            attributes.push(KeyValue::new(HTTP_REQUEST_METHOD_ORIGINAL, original));
+            let original = request.method().as_str();
+            attributes.push(capped(HTTP_REQUEST_METHOD_ORIGINAL, original));
         }
         match kind {
             SpanKind::Server => push_received(&mut attributes, request, route),
@@ -120,6 +120,11 @@ fn signed(count: u64) -> i64 {
     i64::try_from(count).unwrap_or(i64::MAX)
 }
 
+/// What the other side chooses, of a bounded length.
+fn capped(key: &'static str, value: &str) -> KeyValue {
+    KeyValue::new(key, cut(value, MAX_LEN).to_owned())
+}
+
 fn text<'h>(headers: &'h HeaderMap, name: &http::HeaderName) -> Option<&'h str> {
     headers.get(name)?.to_str().ok()
 }
@@ -132,21 +137,21 @@ fn push_received<B>(
 ) {
     let uri = request.uri();
     let scheme = Scheme::of(uri);
-    attributes.push(KeyValue::new(URL_PATH, uri.path().to_owned()));
+    attributes.push(capped(URL_PATH, uri.path()));
     attributes.push(KeyValue::new(URL_SCHEME, scheme.name));
     if let Some(query) = uri.query() {
-        attributes.push(KeyValue::new(URL_QUERY, redact::query(query).into_owned()));
+        attributes.push(capped(URL_QUERY, &redact::query(query)));
     }
     attributes.extend(route.map(|route| KeyValue::new(HTTP_ROUTE, route)));
     let authority = uri.authority().map(Authority::as_str);
     let authority = authority.or_else(|| text(request.headers(), &HOST));
     if let Some((host, port)) = authority.and_then(split_authority) {
-        attributes.push(KeyValue::new(SERVER_ADDRESS, host.to_owned()));
+        attributes.push(capped(SERVER_ADDRESS, host));
         let port = port.filter(|port| *port != scheme.port);
         attributes.extend(port.map(|port| KeyValue::new(SERVER_PORT, i64::from(port))));
     }
     if let Some(agent) = text(request.headers(), &USER_AGENT) {
-        attributes.push(KeyValue::new(USER_AGENT_ORIGINAL, agent.to_owned()));
+        attributes.push(capped(USER_AGENT_ORIGINAL, agent));
     }
     attributes.extend(protocol_version(request.version()));
 }
@@ -154,13 +159,16 @@ fn push_received<B>(
 /// What a client knows of a request.
 fn push_sent<B>(attributes: &mut Vec<KeyValue>, request: &Request<B>) {
     let uri = request.uri();
-    attributes.push(KeyValue::new(URL_FULL, redact::url(uri)));
     let authority = uri.authority().map(Authority::as_str);
     let authority = authority.or_else(|| text(request.headers(), &HOST));
-    if let Some((host, port)) = authority.and_then(split_authority) {
-        attributes.push(KeyValue::new(SERVER_ADDRESS, host.to_owned()));
-        let port = i64::from(port.unwrap_or(Scheme::of(uri).port));
-        attributes.push(KeyValue::new(SERVER_PORT, port));
+    let server = authority.and_then(split_authority);
+    let url = redact::url(uri, authority.filter(|_| server.is_some()));
+    attributes.extend(url.map(|url| capped(URL_FULL, &url)));
+    if let Some((host, port)) = server {
+        attributes.push(capped(SERVER_ADDRESS, host));
+        // Who sends a path alone knows the connection; its default port is not known here.
+        let port = port.or_else(|| uri.scheme().map(|_| Scheme::of(uri).port));
+        attributes.extend(port.map(|port| KeyValue::new(SERVER_PORT, i64::from(port))));
     }
 }
 

@@ -35,6 +35,8 @@ struct Over<const HTTP2: bool> {
 impl<const HTTP2: bool> Harness for Over<HTTP2> {
     const TRAITS: Traits = Traits {
         replies: true,
+        // HTTP/2 has lowercase names only.
+        case_insensitive: !HTTP2,
         ..Traits::DEFAULT
     };
 

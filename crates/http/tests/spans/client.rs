@@ -157,6 +157,44 @@ async fn an_ipv6_host_stands_without_brackets() {
 }
 
 #[tokio::test]
+async fn a_path_alone_is_no_url() {
+    let span = record(request("/p?x=1"), StatusCode::OK).await;
+    for key in ["url.full", "server.address", "server.port"] {
+        assert_eq!(attribute(&span, key), None);
+    }
+    for (host, port) in [("example.com", None), ("example.com:81", Some(81.into()))] {
+        let mut request = request("/p?sig=x");
+        let headers = request.headers_mut();
+        headers.insert("host", host.parse().unwrap());
+        let span = record(request, StatusCode::OK).await;
+        let url = format!("http://{host}/p?sig=REDACTED");
+        assert_eq!(text(&span, "url.full"), Some(url));
+        let address = text(&span, "server.address");
+        assert_eq!(address.as_deref(), Some("example.com"));
+        assert_eq!(attribute(&span, "server.port"), port);
+    }
+}
+
+#[tokio::test]
+async fn what_the_other_side_chooses_is_cut() {
+    let long = "x".repeat(3000);
+    let mut sent = request(&format!("http://example.com/{long}?{long}"));
+    let agent = long.parse().unwrap();
+    sent.headers_mut().insert("user-agent", agent);
+    let client = record(sent.clone(), StatusCode::OK).await;
+    let telemetry = Telemetry::new();
+    let answer = service_fn(async |_| Ok::<_, Infallible>(Response::new(String::new())));
+    let server = telemetry.server().layer(answer);
+    server.oneshot(sent).await.unwrap();
+    let [server] = telemetry.ended().await;
+    let cut = |span, key| assert_eq!(text(span, key).unwrap().len(), 2048, "{key}");
+    cut(&client, "url.full");
+    for key in ["url.path", "url.query", "user_agent.original"] {
+        cut(&server, key);
+    }
+}
+
+#[tokio::test]
 async fn credentials_do_not_stand_on_the_span() {
     let mut request = request("http://me:secret@example.com/p?X-Goog-Signature=secret&a=b");
     for name in ["authorization", "cookie", "x-api-key"] {
