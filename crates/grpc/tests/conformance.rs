@@ -33,6 +33,8 @@ struct Unary {
 impl Harness for Unary {
     const TRAITS: Traits = Traits {
         replies: true,
+        // HTTP/2 has lowercase names only.
+        case_insensitive: false,
         ..Traits::DEFAULT
     };
 
