@@ -3,7 +3,8 @@ use std::fs::File;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
-use std::time::{Duration, Instant};
+use std::time::Duration;
+use tokio::time::Instant;
 
 /// A child process whose output goes to a log file; killed when dropped.
 #[derive(Debug)]
@@ -105,14 +106,15 @@ impl Process {
     {
         let deadline = Instant::now() + READY_WITHIN;
         loop {
-            if let Some(value) = ready().await {
-                return Ok(value);
-            }
+            let answer = tokio::time::timeout_at(deadline, ready()).await;
+            // Asked first: on the port of a process that ended somebody else may have answered.
             if let Some(how) = self.ended() {
                 return Err(self.failure(how));
             }
-            if Instant::now() > deadline {
-                return Err(self.failure(format!("was not ready within {READY_WITHIN:?}")));
+            match answer {
+                Ok(Some(value)) => return Ok(value),
+                Ok(None) if Instant::now() < deadline => {}
+                _ => return Err(self.failure(format!("was not ready within {READY_WITHIN:?}"))),
             }
             tokio::time::sleep(Duration::from_millis(20)).await;
         }
@@ -122,5 +124,33 @@ impl Process {
 impl Drop for Process {
     fn drop(&mut self) {
         self.kill();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn spawn(shell: &str, folder: &Path) -> Process {
+        let mut command = Command::new("sh");
+        Process::spawn("sh", command.args(["-c", shell]), folder.join("log")).unwrap()
+    }
+
+    #[tokio::test]
+    async fn an_answer_of_somebody_else_is_none() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut ended = spawn("exit 3", folder.path());
+        ended.child.wait().unwrap();
+        let error = ended.until(async || Some(())).await.unwrap_err();
+        assert!(error.to_string().contains("ended with"), "{error}");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn an_answer_that_never_comes_is_not_waited_for() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut hangs = spawn("exec sleep 600", folder.path());
+        let error = hangs.until(std::future::pending::<Option<()>>).await;
+        let error = error.unwrap_err().to_string();
+        assert!(error.contains("was not ready within 30s"), "{error}");
     }
 }
