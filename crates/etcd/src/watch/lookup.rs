@@ -1,11 +1,7 @@
 use crate::companion::Prefix;
 use etcd_client::{Error, GetOptions, GetResponse, KvClient};
 use std::pin::Pin;
-use std::time::Duration;
 use tonic::Code;
-
-/// How long a change waits for its companion.
-const WITHIN: Duration = Duration::from_secs(1);
 
 /// The value of a companion, once it is read.
 pub(super) type Reading = Pin<Box<dyn Future<Output = Option<Vec<u8>>> + Send>>;
@@ -24,8 +20,7 @@ impl Lookup {
         let companion = self.prefix.of(key);
         let kv = self.kv.clone();
         Box::pin(async move {
-            let read = read(kv, companion.into(), revision);
-            let response = tokio::time::timeout(WITHIN, read).await.ok()?.ok()?;
+            let response = read(kv, companion.into(), revision).await.ok()?;
             let companion = response.kvs().first()?;
             (companion.mod_revision() == revision).then(|| companion.value().to_vec())
         })

@@ -1,20 +1,31 @@
 use super::consumer::is_put;
 use super::lookup::{Lookup, Reading};
+use super::patience::{Patience, WITHIN};
+use crate::breaker::Breaker;
+use crate::companion::Prefix;
 use etcd_client::{Event, WatchResponse};
 use opentelemetry::Context;
-use std::collections::VecDeque;
+use std::collections::{HashMap, VecDeque};
 use std::task::{self, Poll};
+use std::time::{Duration, Instant};
 
 /// How many companions are read at a time.
 const READ_AHEAD: usize = 16;
+/// How long none is read after one that did not come in time.
+const PAUSE: Duration = Duration::from_secs(10);
 
 /// Changes in the order of their arrival, until their companions are known.
-#[derive(Default)]
-pub(super) struct Queue(VecDeque<Change>);
+pub(super) struct Queue {
+    changes: VecDeque<Change>,
+    patience: Patience,
+    unanswered: Breaker,
+}
 
 struct Change {
     event: Event,
     companion: Companion,
+    /// How long the watch had waited when it came.
+    arrival: Duration,
 }
 
 enum Companion {
@@ -24,91 +35,114 @@ enum Companion {
 }
 
 impl Queue {
-    pub(super) fn is_full(&self) -> bool {
-        self.0.len() >= READ_AHEAD
+    pub(super) fn new() -> Self {
+        Self {
+            changes: VecDeque::new(),
+            patience: Patience::default(),
+            unanswered: Breaker::new(1, PAUSE),
+        }
     }
 
-    /// Takes in the events of a response, in order and without companions, if there are any to
-    /// be read.
-    pub(super) fn accept(&mut self, response: &WatchResponse, lookup: Option<&Lookup>) {
-        let companions: Vec<_> = response
-            .events()
-            .iter()
-            .filter_map(|event| Beside::read(event, lookup?))
-            .collect();
+    pub(super) fn is_full(&self) -> bool {
+        self.changes.len() >= READ_AHEAD
+    }
+
+    /// Takes in the events of a response, in order and without those of companions, which are
+    /// under `prefix`. They serve the others if there is a `lookup`.
+    pub(super) fn accept(
+        &mut self,
+        response: &WatchResponse,
+        prefix: Option<&Prefix>,
+        lookup: Option<&Lookup>,
+    ) {
+        let arrival = self.patience.waited();
+        let companions = companions(response, prefix.filter(|_| lookup.is_some()));
         for event in response.events() {
-            let known = match (event.kv(), lookup) {
-                (Some(kv), Some(lookup)) if lookup.prefix.strip(kv.key()).is_some() => continue,
-                (Some(kv), Some(_)) if is_put(kv) => companions
-                    .iter()
-                    .find(|beside| beside.key == kv.key() && beside.revision == kv.mod_revision())
-                    .map(|beside| Some(beside.value.to_vec())),
+            let companion = match event.kv() {
+                Some(kv) if prefix.is_some_and(|prefix| prefix.strip(kv.key()).is_some()) => {
+                    continue;
+                }
+                Some(kv) if lookup.is_some() && is_put(kv) => companions
+                    .get(&(kv.key(), kv.mod_revision()))
+                    .map_or(Companion::Unread, |value| {
+                        Companion::Known(Some(value.to_vec()))
+                    }),
                 // Who deleted a key is not known: its companion went with it.
-                _ => Some(None),
+                _ => Companion::Known(None),
             };
-            self.0.push_back(Change {
+            self.changes.push_back(Change {
                 event: event.clone(),
-                companion: known.map_or(Companion::Unread, Companion::Known),
+                companion,
+                arrival,
             });
         }
     }
 
-    /// Reads on, and gives the first change once its companion is known. `None` when the queue
-    /// is empty.
+    /// Reads on, and gives the first change once its companion is known, or has been waited for
+    /// too long. `None` when the queue is empty.
     pub(super) fn poll_next(
         &mut self,
         lookup: Option<&Lookup>,
         cx: &mut task::Context<'_>,
     ) -> Poll<Option<(Event, Option<Vec<u8>>)>> {
-        for change in self.0.iter_mut().take(READ_AHEAD) {
-            change.read(lookup, cx);
+        let waited = self.patience.waited();
+        for change in self.changes.iter_mut().take(READ_AHEAD) {
+            change.read(lookup, &self.unanswered, waited, cx);
         }
-        match self.0.pop_front() {
-            None => Poll::Ready(None),
-            Some(Change {
-                event,
-                companion: Companion::Known(companion),
-            }) => Poll::Ready(Some((event, companion))),
-            Some(unknown) => {
-                self.0.push_front(unknown);
-                Poll::Pending
-            }
+        if let Some(front) = self.changes.front()
+            && !matches!(front.companion, Companion::Known(_))
+        {
+            task::ready!(self.patience.poll_wait(front.arrival, cx));
+            self.unanswered.failed(Instant::now());
         }
+        Poll::Ready(self.changes.pop_front().map(|change| {
+            let companion = match change.companion {
+                Companion::Known(companion) => companion,
+                Companion::Unread | Companion::Reading(_) => None,
+            };
+            (change.event, companion)
+        }))
     }
 }
 
 impl Change {
-    fn read(&mut self, lookup: Option<&Lookup>, cx: &mut task::Context<'_>) {
+    fn read(
+        &mut self,
+        lookup: Option<&Lookup>,
+        unanswered: &Breaker,
+        waited: Duration,
+        cx: &mut task::Context<'_>,
+    ) {
         if let (Companion::Unread, Some(kv)) = (&self.companion, self.event.kv()) {
+            let in_time = waited < self.arrival + WITHIN;
             self.companion = match lookup {
-                Some(lookup) => Companion::Reading(lookup.read(kv.key(), kv.mod_revision())),
-                None => Companion::Known(None),
+                Some(lookup) if in_time && unanswered.admits(Instant::now()) => {
+                    Companion::Reading(lookup.read(kv.key(), kv.mod_revision()))
+                }
+                _ => Companion::Known(None),
             };
         }
         if let Companion::Reading(reading) = &mut self.companion {
             // Reading is not the application's doing: no span, and nobody's child.
             let _quiet = Context::new().with_telemetry_suppressed().attach();
             if let Poll::Ready(companion) = reading.as_mut().poll(cx) {
+                unanswered.succeeded();
                 self.companion = Companion::Known(companion);
             }
         }
     }
 }
 
-/// A companion among the events of a response.
-struct Beside<'r> {
-    key: &'r [u8],
-    revision: i64,
-    value: &'r [u8],
-}
-
-impl<'r> Beside<'r> {
-    fn read(event: &'r Event, lookup: &Lookup) -> Option<Self> {
+/// The values of the companions among the events of a response, by key and revision of what they
+/// are beside.
+fn companions<'r>(
+    response: &'r WatchResponse,
+    prefix: Option<&Prefix>,
+) -> HashMap<(&'r [u8], i64), &'r [u8]> {
+    let companion = |event: &'r Event| {
         let kv = event.kv().filter(|kv| is_put(kv))?;
-        Some(Self {
-            key: lookup.prefix.strip(kv.key())?,
-            revision: kv.mod_revision(),
-            value: kv.value(),
-        })
-    }
+        let key = prefix?.strip(kv.key())?;
+        Some(((key, kv.mod_revision()), kv.value()))
+    };
+    response.events().iter().filter_map(companion).collect()
 }

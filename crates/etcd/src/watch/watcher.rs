@@ -2,6 +2,7 @@ use super::consumer::Changes;
 use super::lookup::Lookup;
 use super::queue::Queue;
 use crate::client::Shared;
+use crate::companion::Prefix;
 use dynamo_trace_core::received::RelationRule;
 use dynamo_trace_core::{Received, Trust};
 use etcd_client::{Error, Event, KvClient, ResponseHeader, WatchResponse, WatchStream};
@@ -17,8 +18,16 @@ use std::task::{Context, Poll, ready};
 ///
 /// A change that a client of this crate put less than a minute ago continues that client's
 /// trace; an older one, and one from before the watch began, is linked. Deletions and what
-/// others wrote have no context. A change is never held back for longer than a second, and
-/// never lost, since its context could not be read.
+/// others wrote have no context.
+///
+/// Where the response with a change lacks its context, that is read. No change is lost since it
+/// could not be, and none that the watcher has received is held back by that for longer than a
+/// second; then the watcher reads no contexts for ten seconds. It receives further responses
+/// when fewer than 16 changes are left.
+///
+/// Progress notifications ([`with_progress_notify`](etcd_client::WatchOptions::with_progress_notify))
+/// are taken in and not told of: code that needs them watches with
+/// [`watch_client`](etcd_client::Client::watch_client).
 ///
 /// [`Received::process`] starts its span: CONSUMER, named `process change`, or
 /// `process {destination}` after [`with_destination`](Self::with_destination).
@@ -32,6 +41,8 @@ pub struct Watcher {
     stream: WatchStream,
     created: WatchResponse,
     changes: Arc<Changes>,
+    /// Of the companions, which are left out of the changes.
+    prefix: Option<Prefix>,
     lookup: Option<Lookup>,
     queue: Queue,
     end: End,
@@ -69,8 +80,9 @@ impl Watcher {
             stream,
             changes: Arc::new(Changes::new(shared, created_at)),
             created,
-            lookup: prefix.map(|prefix| Lookup { kv, prefix }),
-            queue: Queue::default(),
+            lookup: prefix.clone().map(|prefix| Lookup { kv, prefix }),
+            prefix,
+            queue: Queue::new(),
             end: End::Open,
             compact_revision: None,
         })
@@ -98,7 +110,8 @@ impl Watcher {
         self
     }
 
-    /// Reads no companions: changes come as fast as etcd sends them, and have no context.
+    /// Reads no companions: changes come as fast as etcd sends them, and have no context. The
+    /// companions themselves stay left out.
     #[must_use]
     pub fn without_context(mut self) -> Self {
         self.lookup = None;
@@ -188,7 +201,8 @@ impl Watcher {
     }
 
     fn accept(&mut self, response: &WatchResponse) {
-        self.queue.accept(response, self.lookup.as_ref());
+        let (prefix, lookup) = (self.prefix.as_ref(), self.lookup.as_ref());
+        self.queue.accept(response, prefix, lookup);
         if response.canceled() {
             let compacted = response.compact_revision();
             self.compact_revision = (compacted > 0).then_some(compacted);

@@ -5,7 +5,7 @@ use crate::tap::Tap;
 use dynamo_trace_etcd::{Error, Received, Watcher};
 use etcd_client::{CompactionOptions, Event, Txn, TxnOp, WatchOptions};
 use opentelemetry::trace::TraceId;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 async fn next(changes: &mut Watcher) -> Received<Event> {
     let next = tokio::time::timeout(Duration::from_secs(30), changes.next());
@@ -133,6 +133,71 @@ async fn a_read_that_is_never_answered_does_not_hold_changes_back() {
         assert_eq!(change.kv().unwrap().value_str().unwrap(), value);
     }
     assert_eq!(tap.methods(), ["Watch", "Range", "Range", "Range"]);
+}
+
+#[tokio::test]
+async fn many_changes_are_not_held_back_longer_than_one() {
+    const CHANGES: usize = 96;
+    let bench = Bench::start().await;
+    let tap = Tap::that_never_answers("Range");
+    let etcd = bench.tapped(&tap).await;
+    let mut changes = etcd.watch("k", prefix()).await.unwrap();
+    let puts = (0..CHANGES).map(|n| TxnOp::put(format!("k{n:03}"), "v", None));
+    let txn = Txn::new().and_then(puts.collect::<Vec<_>>());
+    bench.plain.kv_client().txn(txn).await.unwrap();
+    // Further ones come in responses of their own.
+    for n in 0..CHANGES {
+        let mut kv = bench.plain.kv_client();
+        kv.put(format!("k{n:03}"), "v", None).await.unwrap();
+    }
+    let start = Instant::now();
+    for n in 0..2 * CHANGES {
+        assert_eq!(
+            key(&next(&mut changes).await),
+            format!("k{:03}", n % CHANGES)
+        );
+    }
+    // One second, where every sixteen of them took one.
+    assert!(start.elapsed() < Duration::from_secs(4));
+    assert!(tap.methods().len() <= 17);
+}
+
+#[tokio::test]
+async fn a_burst_is_taken_in_without_blocking() {
+    const TXNS: usize = 250;
+    const PUTS: usize = 60;
+    let bench = Bench::start().await;
+    for txn in 0..TXNS {
+        let puts = (0..PUTS).map(|n| TxnOp::put(format!("k/{txn}/{n}"), "v", None));
+        let txn = Txn::new().and_then(puts.collect::<Vec<_>>());
+        bench.etcd.txn(txn).await.unwrap();
+    }
+    let all = WatchOptions::new().with_all_keys().with_start_revision(1);
+    let mut changes = bench.etcd.watch("", Some(all)).await.unwrap();
+    let mut longest = Duration::ZERO;
+    for _ in 0..TXNS * PUTS {
+        let start = Instant::now();
+        assert!(trace_id(&next(&mut changes).await).is_some());
+        longest = longest.max(start.elapsed());
+    }
+    // All of them come in one response; comparing each with each takes seconds.
+    assert!(longest < Duration::from_secs(1), "{longest:?}");
+}
+
+#[tokio::test]
+async fn without_context_companions_stay_left_out() {
+    let bench = Bench::start().await;
+    let all = WatchOptions::new().with_all_keys();
+    let changes = bench.etcd.watch("", Some(all)).await.unwrap();
+    let mut changes = changes.without_context();
+    for name in ["a", "z"] {
+        bench.etcd.put(name, "v", None).await.unwrap();
+    }
+    for name in ["a", "z"] {
+        let change = next(&mut changes).await;
+        assert_eq!(key(&change), name);
+        assert!(change.remote().is_empty());
+    }
 }
 
 #[tokio::test]
