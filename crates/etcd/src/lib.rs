@@ -71,6 +71,18 @@
 //!
 //! What to know:
 //!
+//! - With a user, a put with a lease has no companion, nor has a put by itself that asks for the
+//!   previous value: etcd 3.4 checks less in a transaction than in a put, and lets nobody attach a
+//!   key to a lease, or revoke it, without the right to write all of its keys. A user by client
+//!   certificate alone is not seen: **do not share leases of traced keys with users who may not
+//!   write companions**, and turn companions off where such users must not put with `prev_kv` or a
+//!   lease what they may only write.
+//! - A companion outlives its key if a client without this crate deletes the key, if the key is
+//!   put again with a lease but without a companion, or if it is put with
+//!   [`with_ignore_lease`](etcd_client::PutOptions::with_ignore_lease) after such a client gave it
+//!   another lease. Nobody believes it; the next traced put or deletion of the key clears it up.
+//! - No key of the user's may be under the companion prefix: watches leave it out, it gets no
+//!   companion, and it can be overwritten or deleted with what it seems to accompany.
 //! - A traced store has two keys where it had one.
 //! - A range that covers the companion prefix covers companions: `get` returns them, and `delete`
 //!   counts those whose keys are outside of the range. So does the list of a lease's keys. Watches

@@ -83,8 +83,8 @@ impl ClientBuilder {
     }
 
     /// Puts companions under this prefix; [`Client::DEFAULT_COMPANION_PREFIX`] if not said
-    /// otherwise. Writers and readers have to agree on it. No key of the user's may be under it;
-    /// an empty prefix therefore means [`without_companions`](Self::without_companions).
+    /// otherwise. Writers and readers have to agree on it. No key of the user's may be under it: a
+    /// watch would hide all of them. An empty prefix therefore means [`without_companions`](Self::without_companions).
     pub fn companion_prefix(mut self, prefix: impl Into<Vec<u8>>) -> Self {
         self.prefix = Prefix::new(prefix.into());
         self

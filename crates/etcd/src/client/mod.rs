@@ -28,9 +28,17 @@ use std::sync::Arc;
 ///
 /// Cheap to clone; its methods take `&self`.
 ///
+/// A client that was connected to a single endpoint names that one in its spans, also after
+/// [`add_endpoint`](etcd_client::Client::add_endpoint) and
+/// [`remove_endpoint`](etcd_client::Client::remove_endpoint): connect to all of them instead, and
+/// none is named.
+///
 /// # Errors
 ///
-/// All methods return what etcd-client's return. Tracing adds no errors and hides none.
+/// All methods return what etcd-client's return, with two exceptions, both of writes that have
+/// companions: a response above 64 MiB is refused; and of a user whom etcd knows by a client
+/// certificate alone, etcd 3.4 checks less in the transaction than in the put (see the
+/// [crate](crate) documentation).
 ///
 /// # Cancel safety
 ///

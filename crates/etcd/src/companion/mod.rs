@@ -23,6 +23,7 @@ use crate::breaker::Breaker;
 use crate::carrier;
 use bytes::Bytes;
 use dynamo_trace_core::Instrumentation;
+use http::request;
 use opentelemetry::trace::TraceContextExt;
 use opentelemetry::{Context, KeyValue};
 use rewrite::Rewriter;
@@ -36,6 +37,9 @@ use write::{Rpc, Write};
 const REFUSALS: u32 = 3;
 /// How long then to do without, until the next try.
 const PAUSE: Duration = Duration::from_secs(60);
+
+/// The metadata that etcd takes a user's token from.
+const TOKENS: [&str; 2] = ["token", "authorization"];
 
 /// What one client does about companions.
 #[derive(Debug)]
@@ -72,7 +76,7 @@ impl Companions {
     }
 
     /// The call with companions; `None` where it is to be made as it is.
-    fn accompany(&self, rpc: Rpc, request: Bytes) -> Option<Write> {
+    fn accompany(&self, rpc: Rpc, head: &request::Parts, request: Bytes) -> Option<Write> {
         let txn = rpc.to_txn(request)?;
         let cx = Context::current();
         describe(&txn, &cx);
@@ -80,6 +84,8 @@ impl Companions {
         let rewriter = Rewriter {
             prefix: self.prefix.as_ref()?,
             companion: companion.as_ref(),
+            rpc,
+            authenticated: TOKENS.iter().any(|name| head.headers.contains_key(*name)),
         };
         let rewritten = rewriter.txn(txn)?;
         if !rewritten.branches.have_companions() {

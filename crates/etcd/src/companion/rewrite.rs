@@ -3,6 +3,7 @@
 use super::keys::Prefix;
 use super::restore::{Branches, Part};
 use super::wire::{CompareVersion, DeleteRangeRequest, Op, PutRequest, RequestOp, TxnRequest};
+use super::write::Rpc;
 use bytes::Bytes;
 use prost::Message;
 
@@ -16,6 +17,10 @@ pub(super) struct Rewriter<'r> {
     pub(super) prefix: &'r Prefix,
     /// The value beside what is put; without one only deletions are accompanied.
     pub(super) companion: Option<&'r Bytes>,
+    /// What is rewritten.
+    pub(super) rpc: Rpc,
+    /// Whether etcd checks what the user may do.
+    pub(super) authenticated: bool,
 }
 
 /// A transaction with companions, and which of its operations they are.
@@ -92,12 +97,16 @@ impl Rewriter<'_> {
         if put.key.is_empty() || self.prefix.strip(&put.key).is_some() {
             return None;
         }
+        if self.authenticated && self.is_guarded(&put) {
+            return None;
+        }
         let key = self.prefix.of(&put.key);
         let companion = PutRequest {
             key: key.clone(),
             value: value.clone(),
             lease: put.lease,
             ignore_lease: put.ignore_lease,
+            prev_kv: false,
         };
         let op = Op::Put(companion.encode_to_vec().into());
         if !put.ignore_lease {
@@ -114,6 +123,14 @@ impl Rewriter<'_> {
             failure: Vec::new(),
         };
         Some(Op::Txn(txn.encode_to_vec().into()))
+    }
+
+    /// Whether a companion would change what etcd permits. Of a put by itself etcd checks also
+    /// the right to read the previous value, and that to write every key of the lease; in a
+    /// transaction etcd 3.4 does not. And whoever attaches a key to the lease would need the
+    /// right to write the companion.
+    fn is_guarded(&self, put: &PutRequest) -> bool {
+        put.lease != 0 || put.prev_kv && self.rpc == Rpc::Put
     }
 
     fn delete(&self, range: &DeleteRangeRequest) -> Option<Op> {

@@ -80,7 +80,7 @@ where
         Err(status) => return Ok(status.into_http()),
     };
     let accompanied = unary::message(&plain)
-        .and_then(|message| companions.accompany(rpc, message))
+        .and_then(|message| companions.accompany(rpc, &head, message))
         .and_then(|write| Some((txn(&head, &write)?, write)));
     let Some((txn, write)) = accompanied else {
         return inner.call(full(head, plain)).await;

@@ -14,6 +14,8 @@ pub(super) struct PutRequest {
     pub(super) value: Bytes,
     #[prost(int64, tag = "3")]
     pub(super) lease: i64,
+    #[prost(bool, tag = "4")]
+    pub(super) prev_kv: bool,
     #[prost(bool, tag = "6")]
     pub(super) ignore_lease: bool,
 }

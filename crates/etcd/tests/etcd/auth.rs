@@ -4,7 +4,10 @@ use crate::bench::{Bench, companion, plain};
 use crate::tap::Tap;
 use dynamo_trace_etcd::{Client, Error};
 use dynamo_trace_testkit::servers::EtcdServer;
-use etcd_client::{ConnectOptions, Permission, PermissionType, WatchOptions};
+use etcd_client::{
+    ConnectOptions, LeaseGrantOptions, Permission, PermissionType, PutOptions, Txn, TxnOp,
+    WatchOptions,
+};
 use tonic::Code;
 
 /// `user` may read and write `app/`, and has `more`.
@@ -80,6 +83,58 @@ async fn who_is_refused_companions_stops_trying() {
     let expected = [tried, rest, vec!["DeleteRange"]].concat();
     assert_eq!(tap.methods()[before..], expected);
     assert_eq!(app.companions_left_out(), 11);
+}
+
+#[tokio::test]
+async fn companions_open_nothing_that_is_closed() {
+    let bench = Bench::start().await;
+    // May only write, and companions too.
+    let mut admin = plain(&bench.server).await;
+    admin.role_add("writer").await.unwrap();
+    for prefix in ["w/".to_owned(), companion("w/")] {
+        let write = Permission::new(PermissionType::Write, prefix).with_prefix();
+        admin.role_grant_permission("writer", write).await.unwrap();
+    }
+    admin.user_add("writer", "pw", None).await.unwrap();
+    admin.user_grant_role("writer", "writer").await.unwrap();
+    with_user(&bench.server, "app", None).await;
+    let (root, writer) = (login(&bench, "root").await, login(&bench, "writer").await);
+    root.put("w/1", "secret", None).await.unwrap();
+    root.lease_grant(600, Some(LeaseGrantOptions::new().with_id(5)))
+        .await
+        .unwrap();
+    let leased = || Some(PutOptions::new().with_lease(5));
+    root.put("other/1", "v", leased()).await.unwrap();
+    let previous = Some(PutOptions::new().with_prev_key());
+    for options in [previous, leased()] {
+        let denied = writer.put("w/1", "v", options).await;
+        assert!(
+            matches!(&denied, Err(Error::GRpcStatus(status)) if status.code() == Code::PermissionDenied),
+            "{denied:?}"
+        );
+    }
+    writer.put("w/2", "v", None).await.unwrap();
+    let beside = root.get(companion("w/2"), None).await.unwrap();
+    assert_eq!(beside.count(), 1);
+}
+
+#[tokio::test]
+async fn companions_close_no_lease_to_others() {
+    let bench = Bench::start().await;
+    with_user(&bench.server, "app", None).await;
+    let root = login(&bench, "root").await;
+    let lease = root.lease_grant(600, None).await.unwrap().id();
+    let leased = || Some(PutOptions::new().with_lease(lease));
+    root.put("app/1", "v", leased()).await.unwrap();
+    let put = TxnOp::put("app/2", "v", leased());
+    root.txn(Txn::new().and_then([put])).await.unwrap();
+    let options = ConnectOptions::new().with_user("app", "pw");
+    let endpoints = [bench.server.endpoint()];
+    let mut app = etcd_client::Client::connect(endpoints, Some(options))
+        .await
+        .unwrap();
+    app.put("app/3", "v", leased()).await.unwrap();
+    app.lease_revoke(lease).await.unwrap();
 }
 
 #[tokio::test]
