@@ -16,6 +16,7 @@ pub(crate) fn run_with(arguments: &[&str], variables: &[(&str, &str)]) -> Result
     let status = Command::new(cargo)
         .args(arguments)
         .envs(variables.iter().copied())
+        .envs(crate::tools::protoc())
         .status()
         .map_err(|error| format!("{what}: {error}"))?;
     if status.success() {

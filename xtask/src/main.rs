@@ -30,6 +30,10 @@ fn main() -> ExitCode {
         "test" => test(&options),
         "lint" => lint(),
         "check" => lint().and_then(|()| test(&options)),
+        "help" | "--help" | "-h" => {
+            eprint!("{USAGE}");
+            Ok(())
+        }
         _ => Err(USAGE.to_owned()),
     };
     match done {
@@ -43,7 +47,7 @@ fn main() -> ExitCode {
 
 fn demo(options: &[String]) -> Result<(), String> {
     tools::ensure()?;
-    cargo::run(&["build", "--quiet", "--package", "demo"])?;
+    cargo::run(&["build", "--package", "demo"])?;
     cargo::become_sibling("demo", options)
 }
 
@@ -71,8 +75,8 @@ fn lint() -> Result<(), String> {
         &[("RUSTDOCFLAGS", "--deny warnings")],
     )?;
     if tools::on_path("cargo-deny").is_none() {
-        eprintln!("cargo-deny is not installed: licences and sources are not checked");
+        eprintln!("cargo-deny is not installed: advisories, licences and sources are not checked");
         return Ok(());
     }
-    cargo::run(&["deny", "check", "licenses", "bans", "sources"])
+    cargo::run(&["deny", "check", "advisories", "bans", "licenses", "sources"])
 }

@@ -37,6 +37,13 @@ pub(crate) fn on_path(program: &str) -> Option<PathBuf> {
         .find(|file| file.is_file())
 }
 
+/// The variable by which builds find `protoc`, where it is not on `PATH`.
+pub(crate) fn protoc() -> Option<(&'static str, PathBuf)> {
+    let known = std::env::var_os("PROTOC").is_some();
+    let file = on_path("protoc").filter(|_| !known)?;
+    Some(("PROTOC", file))
+}
+
 /// Makes sure that every tool is there.
 ///
 /// Installs what is missing with the system's package manager if it may, else says which command

@@ -61,12 +61,12 @@ impl Instrumentation {
     {
         let mut handles = Arc::unwrap_or_clone(self.0);
         let tracer = provider.tracer_with_scope(handles.scope.clone());
-        if is_noop(&tracer) {
-            handles.no_sdk = NoSdk::given();
+        (handles.tracer, handles.no_sdk) = if is_noop(&tracer) {
+            (OnceLock::new(), NoSdk::given())
         } else {
             let tracer: Arc<dyn StartSpan> = Arc::new(tracer);
-            handles.tracer = OnceLock::from(tracer);
-        }
+            (OnceLock::from(tracer), NoSdk::default())
+        };
         Self(Arc::new(handles))
     }
 

@@ -13,19 +13,18 @@ pub mod stack;
 
 use args::{Args, Command};
 use clap::Parser;
+use dynamo_trace::sdk::Telemetry;
+use dynamo_trace::span::begin_shutdown;
+use std::pin::Pin;
 use std::process::ExitCode;
+use std::time::Duration;
+
+/// How long the tasks of a role may take to stop.
+const STOP_WITHIN: Duration = Duration::from_secs(1);
 
 /// What the executable does.
 pub fn main() -> ExitCode {
-    let args = Args::parse();
-    let runtime = tokio::runtime::Builder::new_multi_thread()
-        .enable_all()
-        .build();
-    let done = match runtime {
-        Ok(runtime) => runtime.block_on(run(args.command)),
-        Err(error) => Err(error.into()),
-    };
-    match done {
+    match run(Args::parse().command) {
         Ok(code) => code,
         Err(error) => {
             eprintln!("error: {error:#}");
@@ -34,14 +33,27 @@ pub fn main() -> ExitCode {
     }
 }
 
-async fn run(command: Command) -> anyhow::Result<ExitCode> {
-    match command {
-        Command::Frontend(args) => role::frontend::run(args).await?,
-        Command::Router(args) => role::router::run(args).await?,
-        Command::Prefill(args) => role::prefill::run(args).await?,
-        Command::Decode(args) => role::decode::run(args).await?,
-        Command::Collector(args) => role::collector::run(args).await?,
-        Command::Run(args) => return drive::run(args).await,
-    }
+fn run(command: Command) -> anyhow::Result<ExitCode> {
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()?;
+    let role: Role = match command {
+        Command::Run(args) => return runtime.block_on(drive::run(args)),
+        Command::Collector(args) => {
+            runtime.block_on(role::collector::run(args))?;
+            return Ok(ExitCode::SUCCESS);
+        }
+        Command::Frontend(args) => Box::pin(role::frontend::run(args)),
+        Command::Router(args) => Box::pin(role::router::run(args)),
+        Command::Prefill(args) => Box::pin(role::prefill::run(args)),
+        Command::Decode(args) => Box::pin(role::decode::run(args)),
+    };
+    let telemetry = runtime.block_on(role)?;
+    // What is under way ends with the runtime, and its spans with it; then all of them are sent.
+    begin_shutdown();
+    runtime.shutdown_timeout(STOP_WITHIN);
+    telemetry.shutdown()?;
     Ok(ExitCode::SUCCESS)
 }
+
+type Role = Pin<Box<dyn Future<Output = anyhow::Result<Telemetry>>>>;

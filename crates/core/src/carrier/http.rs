@@ -35,11 +35,10 @@ impl CarrierMut for HeaderMap {
                 Err(_) => return,
             },
         };
+        self.remove_field(field);
         // `try_insert`: a map at its limit of 32,768 headers must not panic the caller.
-        let set =
-            HeaderValue::from_str(value).is_ok_and(|value| self.try_insert(name, value).is_ok());
-        if !set {
-            self.remove_field(field);
+        if let Ok(value) = HeaderValue::from_str(value) {
+            let _ = self.try_insert(name, value);
         }
     }
 

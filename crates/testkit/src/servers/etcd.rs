@@ -1,4 +1,4 @@
-use super::{Process, ServerError, find_program, free_port, on_free_port};
+use super::{Process, ServerError, find_program, free_port, on_free_port, without_variables};
 use std::process::{Command, Stdio};
 use tempfile::TempDir;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -35,6 +35,7 @@ impl EtcdServer {
         let clients = format!("http://127.0.0.1:{port}");
         let peers = format!("http://127.0.0.1:{}", free_port()?);
         let mut command = Command::new(program);
+        without_variables(&mut command, "ETCD_");
         command
             .arg("--data-dir")
             .arg(folder.path().join("data"))

@@ -12,6 +12,7 @@ pub use process::Process;
 use std::io;
 use std::net::{Ipv4Addr, TcpListener};
 use std::path::PathBuf;
+use std::process::Command;
 use std::time::Duration;
 
 /// How long a server may take to answer.
@@ -53,6 +54,15 @@ pub fn find_program(name: &str) -> Option<PathBuf> {
         .chain(["/usr/sbin", "/usr/local/bin", "/opt/homebrew/bin"].map(PathBuf::from))
         .map(|folder| folder.join(name))
         .find(|file| file.is_file())
+}
+
+/// Removes what the environment would tell a server.
+fn without_variables(command: &mut Command, prefix: &str) {
+    for (name, _) in std::env::vars_os() {
+        if name.to_string_lossy().starts_with(prefix) {
+            command.env_remove(name);
+        }
+    }
 }
 
 /// A port that was free a moment ago. Another process may take it before it is used: starters

@@ -1,4 +1,4 @@
-use super::{Process, ServerError, find_program, on_free_port};
+use super::{Process, ServerError, find_program, on_free_port, without_variables};
 use std::process::{Command, Stdio};
 use tempfile::TempDir;
 use tokio::io::AsyncReadExt;
@@ -33,6 +33,7 @@ impl NatsServer {
         })?;
         let folder = TempDir::new()?;
         let mut command = Command::new(program);
+        without_variables(&mut command, "NATS_");
         command
             .args([
                 "--addr",

@@ -78,6 +78,11 @@ impl Process {
         }
     }
 
+    /// Ends its standard input, if that is a pipe.
+    pub fn close_stdin(&mut self) {
+        self.child.stdin = None;
+    }
+
     /// Kills it at once, as a crash would.
     pub fn kill(&mut self) {
         // Both fail only if it has ended already.

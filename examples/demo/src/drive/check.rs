@@ -87,8 +87,20 @@ impl Check {
         let spans = receiver.trace(trace_id);
         let complete = arrived.is_ok() && check(&spans).is_complete();
         let problem = (!complete).then(|| {
-            let tree = Tree::new(&spans).render();
-            format!("a trace is incomplete: {:?}\n{tree}", check(&spans))
+            let Checked {
+                crossings,
+                roots,
+                orphans,
+            } = check(&spans);
+            let missing = CROSSINGS
+                .into_iter()
+                .filter(|name| !crossings.contains(name));
+            let missing = missing.collect::<Vec<_>>().join(", ");
+            format!(
+                "a trace is incomplete after {within:?}: {roots} roots, {orphans} orphans, \
+                 not crossed: [{missing}]\n{}",
+                Tree::new(&spans).render()
+            )
         });
         Self {
             spans,

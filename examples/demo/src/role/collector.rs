@@ -12,7 +12,7 @@ use tokio::time::Instant;
 /// A trace is finished when no span of it has come for this long.
 const QUIET: Duration = Duration::from_secs(2);
 /// How many traces are kept.
-const TRACES: usize = 1000;
+pub(crate) const TRACES: usize = 1000;
 
 /// Options of the collector.
 #[derive(Args, Clone, Debug)]
@@ -40,7 +40,8 @@ pub async fn run(args: CollectorArgs) -> anyhow::Result<()> {
             args.grpc, args.http
         )
     })?;
-    announce(args.grpc)?;
+    let addresses = receiver.addresses().iter().map(ToString::to_string);
+    announce(addresses.collect::<Vec<_>>().join(" "))?;
     tokio::select! {
         () = log_traces(&receiver) => {}
         stopped = args.common.until_stopped() => stopped?,
@@ -49,7 +50,7 @@ pub async fn run(args: CollectorArgs) -> anyhow::Result<()> {
     Ok(())
 }
 
-async fn log_traces(receiver: &Receiver) {
+pub(crate) async fn log_traces(receiver: &Receiver) {
     let mut arrivals = receiver.subscribe();
     let mut growing = HashMap::<[u8; 16], Instant>::new();
     loop {
@@ -79,6 +80,10 @@ async fn log_traces(receiver: &Receiver) {
 #[expect(clippy::print_stdout, reason = "the collector's log is its output")]
 fn log(receiver: &Receiver, trace: [u8; 16]) {
     let spans = receiver.trace(trace);
+    // One call of etcd alone, at the start of a role or to keep a lease, tells nothing.
+    if spans.len() < 2 {
+        return;
+    }
     let id: String = trace.iter().map(|byte| format!("{byte:02x}")).collect();
     println!("trace {id}\n{}", Tree::new(&spans).durations(true).render());
 }

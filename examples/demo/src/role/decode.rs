@@ -7,8 +7,9 @@ use super::{Common, Servers, announce, log_context};
 use anyhow::Context as _;
 use clap::Args;
 use dynamo_trace::frame::Codec;
+use dynamo_trace::sdk::Telemetry;
 use dynamo_trace::{etcd, nats};
-use etcd_client::{EventType, WatchOptions};
+use etcd_client::{Event, EventType, KeyValue, WatchOptions};
 use futures_util::SinkExt;
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -35,15 +36,16 @@ pub struct DecodeArgs {
     common: Common,
 }
 
-/// Runs a decode worker until it is told to stop.
+/// Runs a decode worker until it is told to stop; the caller ends its tasks, and then
+/// telemetry.
 ///
 /// # Errors
 ///
 /// If a server cannot be reached, or telemetry is not configured well.
-pub async fn run(args: DecodeArgs) -> anyhow::Result<()> {
+pub async fn run(args: DecodeArgs) -> anyhow::Result<Telemetry> {
     let telemetry = args.common.telemetry("decode")?;
     let (nats, etcd) = (args.servers.nats().await?, args.servers.etcd().await?);
-    let sessions = Sessions::follow(&etcd, &args.name).await?;
+    let (sessions, watching) = Sessions::follow(&etcd, &args.name).await?;
     let requests = nats.subscribe(decode_subject(&args.name)).await?;
     let registration = Registration::new(etcd, "decode", &args.name).await?;
     announce(&args.name)?;
@@ -53,10 +55,11 @@ pub async fn run(args: DecodeArgs) -> anyhow::Result<()> {
     };
     tokio::select! {
         () = Arc::new(worker).serve(requests) => {}
+        ended = watching => return Err(ended),
         lost = registration.keep() => lost?,
         stopped = args.common.until_stopped() => stopped?,
     }
-    Ok(telemetry.shutdown()?)
+    Ok(telemetry)
 }
 
 struct Worker {
@@ -125,7 +128,11 @@ struct Sessions {
 }
 
 impl Sessions {
-    async fn follow(etcd: &etcd::Client, worker: &str) -> anyhow::Result<Self> {
+    /// The future follows the changes, and ends only when that fails.
+    async fn follow(
+        etcd: &etcd::Client,
+        worker: &str,
+    ) -> anyhow::Result<(Self, impl Future<Output = anyhow::Error> + use<>)> {
         let prefix = sessions(worker);
         let options = WatchOptions::new().with_prefix();
         let mut changes = etcd.watch(&*prefix, Some(options)).await?;
@@ -135,29 +142,25 @@ impl Sessions {
             prefix: prefix.clone(),
             arrived: arrived.clone(),
         };
-        tokio::spawn(async move {
+        let follow = async move {
             while let Some(Ok(change)) = changes.next().await {
-                // A deletion is our own, below.
-                if change.event_type() != EventType::Put {
+                if change.event_type() == EventType::Delete {
+                    // Taken, or nobody did in time.
+                    if let Some(id) = change.kv().and_then(|kv| id(&prefix, kv)) {
+                        arrived.send_modify(|sessions| {
+                            sessions.remove(&id);
+                        });
+                    }
                     continue;
                 }
-                let learn = change.try_process(async |event| {
-                    let kv = event.kv().context("an event without a key")?;
-                    let session: Session = serde_json::from_slice(kv.value())?;
-                    let id = kv.key_str()?.trim_start_matches(&*prefix).to_owned();
-                    log_context();
-                    arrived.send_modify(|sessions: &mut HashMap<_, _>| {
-                        sessions.insert(id, session);
-                    });
-                    anyhow::Ok(())
-                });
+                let learn = change.try_process(async |event| learn(&arrived, &prefix, &event));
                 if let Err(error) = learn.await {
                     tracing::warn!("unreadable session: {error:#}");
                 }
             }
-            tracing::error!("the watch of sessions ended");
-        });
-        Ok(this)
+            anyhow::anyhow!("the watch of sessions ended")
+        };
+        Ok((this, follow))
     }
 
     /// Waits for a session and removes it.
@@ -175,4 +178,23 @@ impl Sessions {
         self.etcd.delete(key, None).await?;
         session.context("the session was taken twice")
     }
+}
+
+fn id(prefix: &str, kv: &KeyValue) -> Option<String> {
+    Some(kv.key_str().ok()?.strip_prefix(prefix)?.to_owned())
+}
+
+fn learn(
+    arrived: &watch::Sender<HashMap<String, Session>>,
+    prefix: &str,
+    event: &Event,
+) -> anyhow::Result<()> {
+    log_context();
+    let kv = event.kv().context("an event without a key")?;
+    let session: Session = serde_json::from_slice(kv.value())?;
+    let id = id(prefix, kv).context("a key that is no session")?;
+    arrived.send_modify(|sessions| {
+        sessions.insert(id, session);
+    });
+    Ok(())
 }

@@ -34,13 +34,27 @@ pub struct Servers {
 impl Servers {
     async fn nats(&self) -> anyhow::Result<nats::Client> {
         let client = async_nats::connect(&self.nats).await;
-        let client = client.map_err(|error| anyhow::anyhow!("NATS at {}: {error}", self.nats))?;
+        let client = client.map_err(|error| {
+            anyhow::anyhow!(
+                "NATS at {}: {error}; is it running there? (--nats)",
+                self.nats
+            )
+        })?;
         Ok(nats::Client::new(client))
     }
 
     async fn etcd(&self) -> anyhow::Result<etcd::Client> {
-        let client = etcd::Client::connect([&self.etcd], None).await;
-        client.map_err(|error| anyhow::anyhow!("etcd at {}: {error}", self.etcd))
+        let client = etcd::Client::connect([&self.etcd], None).await?;
+        // It connects with the first call.
+        match client.get("reachable?", None).await {
+            Ok(_) => Ok(client),
+            Err(error) => {
+                anyhow::bail!(
+                    "etcd at {}: {error}; is it running there? (--etcd)",
+                    self.etcd
+                )
+            }
+        }
     }
 }
 

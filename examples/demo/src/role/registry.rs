@@ -2,13 +2,14 @@
 
 use anyhow::Context;
 use dynamo_trace::etcd;
-use etcd_client::{EventType, GetOptions, PutOptions, WatchOptions};
-use std::collections::BTreeSet;
-use std::time::Duration;
+use etcd_client::{Event, EventType, GetOptions, PutOptions, WatchOptions};
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
 use tokio::sync::watch;
 
-/// How long a dead worker stays, in seconds.
-const LEASE_SECONDS: i64 = 3;
+/// How long a dead worker stays.
+const LEASE: Duration = Duration::from_secs(3);
 
 fn prefix(kind: &str) -> String {
     format!("workers/{kind}/")
@@ -22,7 +23,7 @@ pub(super) struct Registration {
 
 impl Registration {
     pub(super) async fn new(etcd: etcd::Client, kind: &str, name: &str) -> anyhow::Result<Self> {
-        let lease = etcd.lease_grant(LEASE_SECONDS, None).await?.id();
+        let lease = etcd.lease_grant(LEASE.as_secs() as i64, None).await?.id();
         let options = PutOptions::new().with_lease(lease);
         let key = prefix(kind) + name;
         etcd.put(key, Vec::new(), Some(options)).await?;
@@ -47,58 +48,87 @@ impl Registration {
 
 /// The workers of one kind, as etcd has them.
 #[derive(Clone)]
-pub(super) struct Workers(watch::Receiver<BTreeSet<String>>);
+pub(super) struct Workers(Arc<watch::Sender<BTreeMap<String, Standing>>>);
+
+/// What is known of a registered worker.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+struct Standing {
+    /// It failed: until then it gets no requests, unless it registers anew.
+    suspect_until: Option<Instant>,
+}
 
 impl Workers {
-    /// Learns who is there, then follows the changes until the process ends.
-    pub(super) async fn follow(etcd: &etcd::Client, kind: &str) -> anyhow::Result<Self> {
+    /// Learns who is there; the future follows the changes, and ends only when that fails.
+    pub(super) async fn follow(
+        etcd: &etcd::Client,
+        kind: &str,
+    ) -> anyhow::Result<(Self, impl Future<Output = anyhow::Error> + use<>)> {
         let prefix = prefix(kind);
-        let found = etcd
-            .get(&*prefix, Some(GetOptions::new().with_prefix()))
-            .await?;
-        let name = {
-            let prefix = prefix.clone();
-            move |key: &[u8]| {
-                let key = String::from_utf8_lossy(key);
-                key.strip_prefix(&*prefix).unwrap_or(&key).to_owned()
-            }
-        };
-        let names: BTreeSet<_> = found.kvs().iter().map(|kv| name(kv.key())).collect();
+        let options = GetOptions::new().with_prefix();
+        let found = etcd.get(&*prefix, Some(options)).await?;
+        let keys = found.kvs().iter().map(|kv| name(&prefix, kv.key()));
+        let known = keys.map(|name| (name, Standing::default())).collect();
         let next = found.header().map_or(0, |header| header.revision() + 1);
         let options = WatchOptions::new().with_prefix().with_start_revision(next);
         let mut changes = etcd.watch(&*prefix, Some(options)).await?;
-        let (known, workers) = watch::channel(names);
-        tokio::spawn(async move {
+        let workers = Self(Arc::new(watch::Sender::new(known)));
+        let learned = workers.clone();
+        let follow = async move {
             while let Some(Ok(change)) = changes.next().await {
-                let work = change.process(async |event| {
-                    let worker = event.kv().map(|kv| name(kv.key())).unwrap_or_default();
-                    let joined = event.event_type() == EventType::Put;
-                    tracing::info!(worker, joined, "worker changed");
-                    known.send_modify(|names| {
-                        if joined {
-                            names.insert(worker);
-                        } else {
-                            names.remove(&worker);
-                        }
-                    });
-                });
-                work.await;
+                change
+                    .process(async |event| learned.learn(&prefix, &event))
+                    .await;
             }
-            tracing::error!("the watch of workers ended");
-        });
-        Ok(Self(workers))
+            anyhow::anyhow!("the watch of workers ended")
+        };
+        Ok((workers, follow))
     }
 
-    pub(super) fn names(&self) -> BTreeSet<String> {
-        self.0.borrow().clone()
+    fn learn(&self, prefix: &str, event: &Event) {
+        let worker = event.kv().map(|kv| name(prefix, kv.key()));
+        let worker = worker.unwrap_or_default();
+        let joined = event.event_type() == EventType::Put;
+        tracing::info!(worker, joined, "worker changed");
+        self.0.send_modify(|workers| {
+            if joined {
+                workers.insert(worker, Standing::default());
+            } else {
+                workers.remove(&worker);
+            }
+        });
+    }
+
+    /// Those that may get a request.
+    pub(super) fn available(&self) -> Vec<String> {
+        let now = Instant::now();
+        let workers = self.0.borrow();
+        let available = workers
+            .iter()
+            .filter(|(_, standing)| standing.suspect_until.is_none_or(|until| until <= now));
+        available.map(|(name, _)| name.clone()).collect()
+    }
+
+    /// Keeps a worker that failed from requests, for longer than a dead one stays registered.
+    pub(super) fn suspect(&self, name: &str) {
+        let until = Instant::now() + 2 * LEASE;
+        self.0.send_modify(|workers| {
+            if let Some(standing) = workers.get_mut(name) {
+                standing.suspect_until = Some(until);
+            }
+        });
     }
 
     /// Waits until this worker is gone.
-    pub(super) async fn left(&mut self, name: &str) {
-        let gone = self.0.wait_for(|names| !names.contains(name)).await.is_ok();
-        if !gone {
-            // The watch ended: nobody can tell any more.
-            std::future::pending::<()>().await;
-        }
+    pub(super) async fn left(&self, name: &str) {
+        let mut changes = self.0.subscribe();
+        // It cannot fail: the sender is in `self`.
+        let _ = changes
+            .wait_for(|workers| !workers.contains_key(name))
+            .await;
     }
+}
+
+fn name(prefix: &str, key: &[u8]) -> String {
+    let key = String::from_utf8_lossy(key);
+    key.strip_prefix(prefix).unwrap_or(&key).to_owned()
 }

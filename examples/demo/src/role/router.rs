@@ -3,6 +3,7 @@
 use super::{Common, announce, listen, log_context};
 use clap::Args;
 use dynamo_trace::grpc::ServerLayer;
+use dynamo_trace::sdk::Telemetry;
 use proto::router_server::{Router, RouterServer};
 use proto::{PickRequest, PickResponse};
 use std::collections::HashMap;
@@ -32,12 +33,12 @@ pub struct RouterArgs {
     common: Common,
 }
 
-/// Runs the router until it is told to stop.
+/// Runs the router until it is told to stop; the caller ends its tasks, and then telemetry.
 ///
 /// # Errors
 ///
 /// If it cannot listen, or telemetry is not configured well.
-pub async fn run(args: RouterArgs) -> anyhow::Result<()> {
+pub async fn run(args: RouterArgs) -> anyhow::Result<Telemetry> {
     let telemetry = args.common.telemetry("router")?;
     let listener = listen(args.listen).await?;
     announce(listener.local_addr()?)?;
@@ -49,7 +50,7 @@ pub async fn run(args: RouterArgs) -> anyhow::Result<()> {
         served = server => served?,
         stopped = args.common.until_stopped() => stopped?,
     }
-    Ok(telemetry.shutdown()?)
+    Ok(telemetry)
 }
 
 /// Picks the worker that was picked least often.

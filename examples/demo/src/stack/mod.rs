@@ -5,7 +5,11 @@ mod roles;
 use dynamo_trace_testkit::servers::{EtcdServer, NatsServer, Process, ServerError};
 use roles::Launcher;
 use std::path::PathBuf;
+use std::time::{Duration, Instant};
 use tempfile::TempDir;
+
+/// How long the roles may take to stop: longer than they may take to send their last spans.
+const STOP_WITHIN: Duration = Duration::from_secs(8);
 
 /// What a stack is started with.
 #[derive(Clone, Debug)]
@@ -90,6 +94,24 @@ impl Stack {
     pub fn kill(&mut self, name: &str) -> bool {
         let at = self.roles.iter().position(|role| role.name() == name);
         at.map(|at| self.roles.swap_remove(at)).is_some()
+    }
+
+    /// Asks the roles to stop, so that they send their last spans, and waits for them; what they
+    /// could not do, by their own last words.
+    pub async fn stop(mut self) -> Vec<String> {
+        self.roles.iter_mut().for_each(Process::close_stdin);
+        let deadline = Instant::now() + STOP_WITHIN;
+        while self.roles.iter_mut().any(|role| role.ended().is_none()) && Instant::now() < deadline
+        {
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+        let failed = |role: &mut Process| {
+            let last = || role.log_tail(1);
+            let complaint = last();
+            let how = role.ended().unwrap_or_else(|| "did not stop".to_owned());
+            (!how.ends_with("exit status: 0")).then(|| format!("{}: {complaint}", role.name()))
+        };
+        self.roles.iter_mut().filter_map(failed).collect()
     }
 
     /// The first process that has ended by itself, as an error with its last log lines.

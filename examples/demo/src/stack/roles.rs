@@ -55,6 +55,12 @@ impl<'c> Launcher<'c> {
 
     async fn start(&mut self, name: &str, arguments: &[&str]) -> Result<Ready, ServerError> {
         let mut command = Command::new(&self.config.executable);
+        // What the user's shell says is meant for the user's own services.
+        for (name, _) in std::env::vars_os() {
+            if name.to_string_lossy().starts_with("OTEL_") {
+                command.env_remove(name);
+            }
+        }
         command
             .args(arguments)
             .arg("--exit-with-stdin")

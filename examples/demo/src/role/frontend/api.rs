@@ -5,6 +5,7 @@ use super::generate::{Failed, Generation, Tokens};
 use crate::role::log_context;
 use axum::Json;
 use axum::extract::State;
+use axum::extract::rejection::JsonRejection;
 use axum::http::StatusCode;
 use axum::response::sse::{Event, Sse};
 use axum::response::{IntoResponse, Response};
@@ -21,10 +22,8 @@ pub(super) struct ChatRequest {
     #[serde(default = "default_model")]
     model: String,
     messages: Vec<Message>,
-    #[serde(default)]
-    stream: bool,
-    #[serde(default = "default_max_tokens")]
-    max_tokens: u32,
+    stream: Option<bool>,
+    max_tokens: Option<u32>,
 }
 
 #[derive(Debug, Deserialize)]
@@ -36,25 +35,25 @@ fn default_model() -> String {
     "demo".to_owned()
 }
 
-const fn default_max_tokens() -> u32 {
-    16
-}
+const MAX_TOKENS: u32 = 16;
 
 /// Answers a chat request.
 pub(super) async fn chat(
     State(frontend): State<Arc<Frontend>>,
-    Json(request): Json<ChatRequest>,
+    request: Result<Json<ChatRequest>, JsonRejection>,
 ) -> Result<Response, Failed> {
     log_context();
+    let Json(request) = request?;
     let completion = Completion::of(&request);
+    let stream = request.stream.unwrap_or_default();
     let generation = Generation {
-        request_id: completion.id.clone(),
+        request_id: frontend.responses.new_request_id(),
         prompt: request.messages.into_iter().map(|m| m.content).collect(),
-        max_tokens: request.max_tokens,
+        max_tokens: request.max_tokens.unwrap_or(MAX_TOKENS),
     };
     let tokens = frontend.generate(generation).await?;
     let worker = [("x-worker", tokens.worker().to_owned())];
-    if request.stream {
+    if stream {
         return Ok((worker, Sse::new(events(completion, tokens))).into_response());
     }
     let text = tokens.into_text().await?;
@@ -77,7 +76,7 @@ impl Completion {
             span.set_attributes([
                 KeyValue::new("gen_ai.operation.name", "chat"),
                 KeyValue::new("gen_ai.request.model", request.model.clone()),
-                KeyValue::new("gen_ai.request.stream", request.stream),
+                KeyValue::new("gen_ai.request.stream", request.stream.unwrap_or_default()),
             ]);
             Self {
                 id: format!("chatcmpl-{}", span.span_context().trace_id()),
@@ -148,7 +147,8 @@ fn note_finish() {
 impl IntoResponse for Failed {
     fn into_response(self) -> Response {
         tracing::warn!("request failed: {self}");
-        let status = match self {
+        let status = match &self {
+            Self::BadRequest(rejection) => rejection.status(),
             Self::NoWorker(_) => StatusCode::SERVICE_UNAVAILABLE,
             Self::Timeout(_) => StatusCode::GATEWAY_TIMEOUT,
             Self::Worker(_) => StatusCode::BAD_GATEWAY,

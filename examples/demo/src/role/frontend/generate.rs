@@ -4,6 +4,7 @@ use super::Frontend;
 use super::responses::Expected;
 use crate::role::message::{Chunk, Decode, PREFILL, Prefill, decode_subject};
 use crate::role::router::proto::PickRequest;
+use axum::extract::rejection::JsonRejection;
 use futures_util::{Stream, StreamExt, stream};
 use std::sync::Arc;
 use std::time::Duration;
@@ -22,6 +23,8 @@ pub(super) struct Generation {
 /// Why a request failed.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum Failed {
+    #[error(transparent)]
+    BadRequest(#[from] JsonRejection),
     #[error("no worker: {0}")]
     NoWorker(String),
     #[error("no answer in time: {0}")]
@@ -67,7 +70,7 @@ impl Frontend {
     async fn pick(&self, request_id: &str) -> Result<String, Failed> {
         let request = PickRequest {
             request_id: request_id.to_owned(),
-            workers: self.available(),
+            workers: self.workers.available(),
         };
         let picked = self.router.clone().pick(request).await;
         let picked = picked.map_err(|status| Failed::NoWorker(status.message().to_owned()))?;
@@ -90,10 +93,9 @@ impl Frontend {
         expected: Expected,
         worker: String,
     ) -> Result<Tokens, Failed> {
-        let mut workers = self.workers.clone();
         let connected = tokio::select! {
             connected = tokio::time::timeout(ANSWER_WITHIN, expected.connected()) => connected.ok(),
-            () = workers.left(&worker) => None,
+            () = self.workers.left(&worker) => None,
         };
         match connected {
             Some(tokens) => Ok(Tokens {
@@ -102,7 +104,7 @@ impl Frontend {
                 frontend: self.clone(),
             }),
             None => {
-                self.suspect(&worker);
+                self.workers.suspect(&worker);
                 Err(Failed::Timeout(format!("{worker} did not connect")))
             }
         }
@@ -132,7 +134,7 @@ impl Tokens {
             Some(Chunk::Token(token)) => Ok(Some(token)),
             Some(Chunk::Done) => Ok(None),
             None => {
-                self.frontend.suspect(&self.worker);
+                self.frontend.workers.suspect(&self.worker);
                 Err(worker_failed(format!("{} broke off", self.worker)))
             }
         }

@@ -11,21 +11,24 @@ use super::registry::Workers;
 use super::router::proto::router_client::RouterClient;
 use super::{Common, Servers, announce, listen};
 use axum::Router;
-use axum::extract::State;
+use axum::extract::{DefaultBodyLimit, State};
 use axum::http::StatusCode;
 use axum::routing::{get, post};
 use clap::Args;
 use dynamo_trace::grpc::ClientLayer;
 use dynamo_trace::http::ServerLayer;
 use dynamo_trace::nats;
+use dynamo_trace::sdk::Telemetry;
 use responses::Responses;
-use std::collections::BTreeSet;
 use std::net::SocketAddr;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use tonic::transport::{Channel, Endpoint};
 use tower_layer::Layer;
 
 type TracedChannel = <ClientLayer as Layer<Channel>>::Service;
+
+/// How many bytes a request may have: a NATS message takes 1 MiB, its JSON included.
+const MAX_REQUEST: usize = 512 * 1024;
 
 /// Options of the frontend.
 #[derive(Args, Clone, Debug)]
@@ -53,18 +56,17 @@ struct Frontend {
     router: RouterClient<TracedChannel>,
     nats: nats::Client,
     workers: Workers,
-    failed: Mutex<BTreeSet<String>>,
     responses: Responses,
     connect_to: String,
 }
 
-/// Runs the frontend until it is told to stop.
+/// Runs the frontend until it is told to stop; the caller ends its tasks, and then telemetry.
 ///
 /// # Errors
 ///
 /// If a server cannot be reached, an address cannot be listened on, or telemetry is not
 /// configured well.
-pub async fn run(args: FrontendArgs) -> anyhow::Result<()> {
+pub async fn run(args: FrontendArgs) -> anyhow::Result<Telemetry> {
     let telemetry = args.common.telemetry("frontend")?;
     let etcd = args.servers.etcd().await?;
     let tokens = listen(args.listen_tokens).await?;
@@ -73,18 +75,19 @@ pub async fn run(args: FrontendArgs) -> anyhow::Result<()> {
         Some(address) => address,
         None => tokens.local_addr()?.to_string(),
     };
+    let (workers, watching) = Workers::follow(&etcd, "decode").await?;
     let channel = Endpoint::from_shared(args.router)?.connect_lazy();
     let frontend = Arc::new(Frontend {
         router: RouterClient::new(ClientLayer::new().layer(channel)),
         nats: args.servers.nats().await?,
-        workers: Workers::follow(&etcd, "decode").await?,
-        failed: Mutex::default(),
+        workers,
         responses: Responses::listen(tokens),
         connect_to,
     });
     // The layer is on the API's routes alone: probes are no traces.
     let app = Router::new()
         .route("/v1/chat/completions", post(api::chat))
+        .layer(DefaultBodyLimit::max(MAX_REQUEST))
         .layer(ServerLayer::new())
         .route("/health", get(health))
         .with_state(frontend);
@@ -92,33 +95,18 @@ pub async fn run(args: FrontendArgs) -> anyhow::Result<()> {
     let server = axum::serve(requests, app);
     tokio::select! {
         served = server => served?,
+        ended = watching => return Err(ended),
         stopped = args.common.until_stopped() => stopped?,
     }
-    Ok(telemetry.shutdown()?)
+    Ok(telemetry)
 }
 
 /// How many workers there are; 503 without any.
 async fn health(State(frontend): State<Arc<Frontend>>) -> (StatusCode, String) {
-    let workers = frontend.available().len();
+    let workers = frontend.workers.available().len();
     let status = match workers {
         0 => StatusCode::SERVICE_UNAVAILABLE,
         _ => StatusCode::OK,
     };
     (status, workers.to_string())
-}
-
-impl Frontend {
-    /// The workers that may get a request: registered, and not seen to fail since.
-    fn available(&self) -> Vec<String> {
-        let registered = self.workers.names();
-        let mut failed = self.failed.lock().unwrap_or_else(PoisonError::into_inner);
-        failed.retain(|name| registered.contains(name));
-        registered.difference(&failed).cloned().collect()
-    }
-
-    /// Keeps a worker from requests until its lease has run out or it registers anew.
-    fn suspect(&self, worker: &str) {
-        let mut failed = self.failed.lock().unwrap_or_else(PoisonError::into_inner);
-        failed.insert(worker.to_owned());
-    }
 }

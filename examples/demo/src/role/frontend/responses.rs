@@ -7,6 +7,8 @@ use dynamo_trace::Ending;
 use dynamo_trace::frame::Codec;
 use futures_util::StreamExt;
 use std::collections::HashMap;
+use std::hash::{BuildHasher, RandomState};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{mpsc, oneshot};
@@ -21,6 +23,8 @@ type Waiting = Arc<Mutex<HashMap<String, oneshot::Sender<mpsc::Receiver<Chunk>>>
 #[derive(Default)]
 pub(super) struct Responses {
     waiting: Waiting,
+    ids: RandomState,
+    count: AtomicU64,
 }
 
 impl Responses {
@@ -39,6 +43,13 @@ impl Responses {
             }
         });
         this
+    }
+
+    /// An id that no other request has, of this process or another: several requests may be of
+    /// one trace, or of none.
+    pub(super) fn new_request_id(&self) -> String {
+        let count = self.count.fetch_add(1, Ordering::Relaxed);
+        format!("{:016x}-{count}", self.ids.hash_one(count))
     }
 
     /// Expects a worker to connect for this request.
@@ -93,7 +104,7 @@ async fn accept(connection: TcpStream, waiting: Waiting) {
     let passed = span.run_judged(stream, |passed| match passed {
         Ok(Passed::All) => Ending::Complete,
         Ok(Passed::ClientGone) => Ending::Cancelled,
-        Err(error) => Ending::failed_with(error),
+        Err(_) => Ending::failed("stream_broken"),
     });
     if let Err(error) = passed.await {
         tracing::warn!("a token stream failed: {error:#}");
