@@ -5,7 +5,7 @@
 use std::collections::BTreeSet;
 use std::fs;
 use std::io::{BufRead, BufReader, Read};
-use std::process::{Child, Command, Output, Stdio};
+use std::process::{Child, ChildStderr, Command, Output, Stdio};
 
 const DEMO: &str = env!("CARGO_BIN_EXE_stack-role");
 
@@ -52,24 +52,22 @@ fn the_tree_is_printed_with_durations() {
 }
 
 #[test]
-fn ctrl_c_leaves_no_process_behind() {
-    let mut demo = start(&["run", "--keep"]);
-    let mut stderr = BufReader::new(demo.stderr.take().unwrap());
-    let mut line = String::new();
-    while !line.contains("curl -N http://127.0.0.1:") {
-        line.clear();
-        assert_ne!(stderr.read_line(&mut line).unwrap(), 0, "it ended");
-    }
-    let children = descendants(demo.id());
-    assert!(
-        children.len() >= 7,
-        "five roles and two servers: {children:?}"
-    );
+fn signals_leave_no_process_behind() {
+    for signal in ["-INT", "-TERM", "-HUP"] {
+        let mut demo = start(&["run", "--keep"]);
+        let _stderr = until_kept(&mut demo);
+        let children = descendants(demo.id());
+        assert!(
+            children.len() >= 7,
+            "five roles and two servers: {children:?}"
+        );
 
-    interrupt(&demo);
-    assert!(!demo.wait().unwrap().success());
-    let left: Vec<_> = children.into_iter().filter(|id| is_alive(*id)).collect();
-    assert_eq!(left, [0; 0]);
+        kill(demo.id(), signal);
+        // All requests were complete.
+        assert!(demo.wait().unwrap().success());
+        let left: Vec<_> = children.into_iter().filter(|id| is_alive(*id)).collect();
+        assert_eq!(left, [0; 0], "{signal}");
+    }
 }
 
 #[test]
@@ -87,12 +85,7 @@ fn a_role_that_fails_shows_its_last_log_lines_and_leaves_nothing() {
 #[test]
 fn a_crashed_role_ends_the_demo() {
     let mut demo = start(&["run", "--keep"]);
-    let mut stderr = BufReader::new(demo.stderr.take().unwrap());
-    let mut line = String::new();
-    while !line.contains("curl -N") {
-        line.clear();
-        assert_ne!(stderr.read_line(&mut line).unwrap(), 0, "it ended");
-    }
+    let mut stderr = until_kept(&mut demo);
     let children = descendants(demo.id());
     let is_router = |id: &&u32| arguments_of(**id).contains(&"router".to_owned());
     let router = children.iter().find(is_router).unwrap();
@@ -103,6 +96,30 @@ fn a_crashed_role_ends_the_demo() {
     assert!(rest.contains("`router` ended with signal: 9"), "{rest}");
     assert!(rest.contains("picked"), "the last log lines: {rest}");
     assert!(!children.into_iter().any(is_alive));
+}
+
+#[test]
+fn an_endpoint_that_is_not_there_is_told() {
+    let output = run(&["run", "--otlp", "http://127.0.0.1:9"]);
+    assert!(output.status.success(), "the trace itself is complete");
+    let stderr = String::from_utf8(output.stderr).unwrap();
+    for part in ["frontend: ", "http://127.0.0.1:9", "collector"] {
+        assert!(stderr.contains(part), "no `{part}` in: {stderr}");
+    }
+}
+
+#[test]
+fn options_that_make_no_sense_are_refused() {
+    for (options, part) in [
+        (["--requests", "0"], "a number from 1"),
+        (["--concurrency", "0"], "a number from 1"),
+        (["--otlp", "collector:4317"], "http://HOST:PORT"),
+    ] {
+        let output = run(&["run", options[0], options[1]]);
+        assert!(!output.status.success());
+        let stderr = String::from_utf8(output.stderr).unwrap();
+        assert!(stderr.contains(part), "{stderr}");
+    }
 }
 
 #[test]
@@ -124,8 +141,15 @@ fn an_unreachable_server_is_named() {
     assert!(stderr.contains("nats://127.0.0.1:1"), "{stderr}");
 }
 
-fn interrupt(process: &Child) {
-    kill(process.id(), "-INT");
+/// Reads its standard error until it offers the `curl` line.
+fn until_kept(demo: &mut Child) -> BufReader<ChildStderr> {
+    let mut stderr = BufReader::new(demo.stderr.take().unwrap());
+    let mut line = String::new();
+    while !line.contains("curl -N http://127.0.0.1:") {
+        line.clear();
+        assert_ne!(stderr.read_line(&mut line).unwrap(), 0, "it ended");
+    }
+    stderr
 }
 
 fn kill(id: u32, signal: &str) {

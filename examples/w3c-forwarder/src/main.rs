@@ -26,6 +26,7 @@ use serde::Deserialize;
 use serde_json::Value;
 use std::net::SocketAddr;
 use tokio::net::TcpListener;
+use tokio::signal::unix::{SignalKind, signal};
 use tower::ServiceExt;
 use tower_layer::Layer;
 
@@ -75,13 +76,13 @@ async fn main() -> anyhow::Result<()> {
             args.listen
         )
     })?;
-    tracing::info!("listening on {}", args.listen);
-    axum::serve(listener, app)
-        .with_graceful_shutdown(async {
-            // Without a signal handler the process just ends.
-            let _ = tokio::signal::ctrl_c().await;
-        })
-        .await?;
+    tracing::info!("listening on {}", listener.local_addr()?);
+    let mut terminate = signal(SignalKind::terminate())?;
+    tokio::select! {
+        served = async { axum::serve(listener, app).await } => served?,
+        interrupted = tokio::signal::ctrl_c() => interrupted?,
+        _ = terminate.recv() => {}
+    }
     Ok(telemetry.shutdown()?)
 }
 

@@ -40,3 +40,20 @@ fn caller(number: u8) -> HeaderMap {
     let id = |bytes: usize| format!("{number:02x}").repeat(bytes);
     headers([("traceparent", &format!("00-{}-{}-01", id(16), id(8)))])
 }
+
+/// A caller's retry or fan-out: requests of one trace are still requests of their own.
+#[tokio::test(flavor = "multi_thread")]
+async fn requests_of_one_trace_keep_their_answers_apart() {
+    let setup = Setup::start().await;
+    let ask = async |prompt: String| {
+        let answer = setup.client.chat_with(&prompt, 16, caller(7)).await;
+        answer.unwrap().text
+    };
+    let prompts: Vec<_> = (0..20).map(|number| format!("prompt {number}")).collect();
+    let mut alone = Vec::new();
+    for prompt in &prompts {
+        alone.push(ask(prompt.clone()).await);
+    }
+    let together = stream::iter(prompts).map(ask).buffered(20);
+    assert_eq!(together.collect::<Vec<_>>().await, alone);
+}

@@ -1,4 +1,4 @@
-//! A worker that dies in the middle of a stream.
+//! Processes that die, or are stopped, in the middle of a stream.
 
 use crate::support::{SOON, Setup};
 use dynamo_trace_testkit::Span;
@@ -64,4 +64,30 @@ async fn a_dead_worker_fails_the_stream_and_gets_no_more_requests() {
     assert!(root.attribute("error.type").is_some());
     let streamed = root.attribute("dynamo_trace.stream.chunks").unwrap();
     assert!(streamed.as_i64().unwrap() >= 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_frontend_that_is_stopped_sends_its_open_spans() {
+    let mut setup = Setup::start().await;
+    let response = setup
+        .client
+        .start("hello", 100_000, HeaderMap::new())
+        .await
+        .unwrap();
+    let mut body = response.into_body();
+    body.frame().await.unwrap().unwrap();
+
+    setup.stack.role("frontend").unwrap().close_stdin();
+
+    let root =
+        |span: &&Span| span.name == "POST /v1/chat/completions" && span.parent_span_id.is_none();
+    let spans = setup
+        .receiver
+        .wait_for(|spans| spans.iter().any(|span| root(&span)), SOON)
+        .await
+        .unwrap();
+    let root = spans.iter().find(root).unwrap();
+    let ending = root.attribute("dynamo_trace.ending").unwrap();
+    assert_eq!(ending.as_str(), Some("shutdown"));
+    assert!(!root.is_error());
 }

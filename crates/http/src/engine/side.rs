@@ -3,7 +3,7 @@
 use dynamo_trace_core::{CarrierMut, Field, Propagation, Trust};
 use http::HeaderMap;
 use opentelemetry::Context;
-use opentelemetry::trace::{Link, SpanKind};
+use opentelemetry::trace::{Link, SpanContext, SpanKind, TraceContextExt};
 
 /// Server or client: where the parent comes from and whether the context is sent on.
 pub trait Side: Clone + Copy + Default + Send + Sync + 'static {
@@ -47,7 +47,17 @@ impl Side for Server {
             }
         }
         let link = remote.is_link_only().then(|| remote.to_link()).flatten();
-        let context = Context::map_current(|current| remote.attach_to(current));
+        let context = Context::map_current(|current| {
+            // Inside of another layer for the same request, that one's span is the parent.
+            let span = current.span();
+            let span = span.span_context();
+            let caller = remote.span_context().map(SpanContext::trace_id);
+            if span.is_valid() && !span.is_remote() && caller == Some(span.trace_id()) {
+                current.clone()
+            } else {
+                remote.attach_to(current)
+            }
+        });
         (context, link)
     }
 

@@ -9,7 +9,7 @@ use bytes::Bytes;
 use dynamo_trace_http::engine::{ResponseBody, ResponseFuture, Trace};
 use dynamo_trace_http::{Client, ClientLayer, Http, ServerLayer};
 use http::{Request, Response};
-use http_body_util::Full;
+use http_body_util::{BodyExt, Full};
 use std::convert::Infallible;
 use std::future::{Ready, ready};
 use std::task::{Context, Poll};
@@ -136,4 +136,25 @@ fn the_types_are_what_tower_and_hyper_ask_for() {
     shared::<Trace<Strict, Client, Http>>();
     sent::<ResponseFuture<Ready<Result<Response<Body>, Infallible>>, Http>>();
     sent::<ResponseBody<Body, Http>>();
+}
+
+#[tokio::test]
+async fn a_layer_inside_of_another_is_its_child() {
+    let telemetry = Telemetry::new();
+    let app = Router::new()
+        .route("/inner", get(async || "hello"))
+        .layer(telemetry.server())
+        .layer(telemetry.server());
+    let request = Request::get("/inner")
+        .header(
+            "traceparent",
+            "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01",
+        )
+        .body(axum::body::Body::empty())
+        .unwrap();
+    let response = app.oneshot(request).await.unwrap();
+    response.into_body().collect().await.unwrap();
+    let [inner, outer] = telemetry.ended().await;
+    assert_eq!(outer.parent_span_id.to_string(), "b7ad6b7169203331");
+    assert_eq!(inner.parent_span_id, outer.span_context.span_id());
 }

@@ -14,7 +14,7 @@ pub struct EtcdServer {
 }
 
 impl EtcdServer {
-    /// The command that installs it on Debian and Ubuntu.
+    /// The command that installs it on Debian and Ubuntu; elsewhere see <https://etcd.io/docs/latest/install>.
     pub const INSTALL: &str = "apt-get install -y etcd-server";
 
     /// Starts one and waits until it answers.

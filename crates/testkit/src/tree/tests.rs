@@ -309,12 +309,12 @@ fn durations_form_a_column() {
     spans[3].end_unix_nanos = spans[3].start_unix_nanos + 12_345;
     spans[4].end_unix_nanos = spans[4].start_unix_nanos + 12_345_678_901;
     let expected = "\
-SERVER POST /v1/chat/completions  frontend 12.35s
-  CLIENT generate  frontend  !ERROR        12.3µs
-    SERVER generate  worker  !timeout       850ns
-  PRODUCER publish work  frontend             0ns
+SERVER POST /v1/chat/completions  frontend  12.35s
+  CLIENT generate  frontend  !ERROR         12.3µs
+    SERVER generate  worker  !timeout        850ns
+  PRODUCER publish work  frontend              0ns
 
-CONSUMER process work  indexer              1.5ms
+CONSUMER process work  indexer               1.5ms
   ~ link: PRODUCER publish work  frontend
   ~ link: unknown span
 ";

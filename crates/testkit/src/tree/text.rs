@@ -153,7 +153,7 @@ fn with_durations(lines: &[Line]) -> String {
     for (text, duration) in rows {
         // writing to a string cannot fail
         let _ = match duration {
-            Some(duration) => writeln!(rendered, "{text:column$} {duration:>digits$}"),
+            Some(duration) => writeln!(rendered, "{text:column$}  {duration:>digits$}"),
             None => writeln!(rendered, "{text}"),
         };
     }
