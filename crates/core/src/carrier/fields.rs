@@ -81,151 +81,41 @@ impl CarrierMut for Fields {
 
 #[cfg(feature = "serde")]
 mod deserialize {
-    use super::{BTreeMap, CarrierMut, Field, Fields};
-    use serde::de::{Deserialize, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
-    use std::fmt;
+    use super::{BTreeMap, Fields};
+    use serde::de::{Deserialize, Deserializer, IgnoredAny};
+
+    /// A map holds fields; whatever else stands there is ignored.
+    #[derive(serde::Deserialize)]
+    #[serde(untagged)]
+    enum Envelope {
+        Map(BTreeMap<String, Entry>),
+        Other(IgnoredAny),
+    }
+
+    #[derive(serde::Deserialize)]
+    #[serde(untagged)]
+    enum Entry {
+        Text(String),
+        Other(IgnoredAny),
+    }
 
     impl<'de> Deserialize<'de> for Fields {
         fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-            deserializer.deserialize_any(FieldsVisitor)
-        }
-    }
-
-    /// Whatever is no map holds no field.
-    struct FieldsVisitor;
-
-    impl<'de> Visitor<'de> for FieldsVisitor {
-        type Value = Fields;
-
-        fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-            f.write_str("a map of propagation fields")
-        }
-
-        fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Fields, A::Error> {
-            let mut texts = BTreeMap::<String, Option<String>>::new();
-            while let Some((name, Text(value))) = map.next_entry::<String, Text>()? {
-                // Given twice, it is as unclear as several headers.
-                let twice = texts.contains_key(&name);
-                texts.insert(name, value.filter(|_| !twice));
-            }
-            let mut fields = Fields::default();
-            for (name, value) in texts {
-                if let Some(value) = value {
-                    match Field::W3C.into_iter().find(|field| field.name() == name) {
-                        Some(field) => fields.set_field(field, &value),
-                        None => {
-                            fields.other.insert(name, value);
-                        }
-                    }
-                }
-            }
-            Ok(fields)
-        }
-
-        fn visit_unit<E>(self) -> Result<Fields, E> {
-            Ok(Fields::default())
-        }
-
-        fn visit_none<E>(self) -> Result<Fields, E> {
-            Ok(Fields::default())
-        }
-
-        fn visit_some<D: Deserializer<'de>>(self, inner: D) -> Result<Fields, D::Error> {
-            inner.deserialize_any(self)
-        }
-
-        fn visit_bool<E>(self, _: bool) -> Result<Fields, E> {
-            Ok(Fields::default())
-        }
-
-        fn visit_i64<E>(self, _: i64) -> Result<Fields, E> {
-            Ok(Fields::default())
-        }
-
-        fn visit_u64<E>(self, _: u64) -> Result<Fields, E> {
-            Ok(Fields::default())
-        }
-
-        fn visit_f64<E>(self, _: f64) -> Result<Fields, E> {
-            Ok(Fields::default())
-        }
-
-        fn visit_str<E>(self, _: &str) -> Result<Fields, E> {
-            Ok(Fields::default())
-        }
-
-        fn visit_bytes<E>(self, _: &[u8]) -> Result<Fields, E> {
-            Ok(Fields::default())
-        }
-
-        fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<Fields, A::Error> {
-            while items.next_element::<IgnoredAny>()?.is_some() {}
-            Ok(Fields::default())
-        }
-    }
-
-    /// A string, or something else that is ignored.
-    struct Text(Option<String>);
-
-    impl<'de> Deserialize<'de> for Text {
-        fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-            deserializer.deserialize_any(TextVisitor)
-        }
-    }
-
-    struct TextVisitor;
-
-    impl<'de> Visitor<'de> for TextVisitor {
-        type Value = Text;
-
-        fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-            f.write_str("a string")
-        }
-
-        fn visit_str<E>(self, text: &str) -> Result<Text, E> {
-            Ok(Text(Some(text.to_owned())))
-        }
-
-        fn visit_unit<E>(self) -> Result<Text, E> {
-            Ok(Text(None))
-        }
-
-        fn visit_none<E>(self) -> Result<Text, E> {
-            Ok(Text(None))
-        }
-
-        fn visit_some<D: Deserializer<'de>>(self, inner: D) -> Result<Text, D::Error> {
-            inner.deserialize_any(self)
-        }
-
-        fn visit_bool<E>(self, _: bool) -> Result<Text, E> {
-            Ok(Text(None))
-        }
-
-        fn visit_i64<E>(self, _: i64) -> Result<Text, E> {
-            Ok(Text(None))
-        }
-
-        fn visit_u64<E>(self, _: u64) -> Result<Text, E> {
-            Ok(Text(None))
-        }
-
-        fn visit_f64<E>(self, _: f64) -> Result<Text, E> {
-            Ok(Text(None))
-        }
-
-        fn visit_bytes<E>(self, _: &[u8]) -> Result<Text, E> {
-            Ok(Text(None))
-        }
-
-        fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<Text, A::Error> {
-            while items.next_element::<IgnoredAny>()?.is_some() {}
-            Ok(Text(None))
-        }
-
-        fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Text, A::Error> {
-            while map.next_entry::<IgnoredAny, IgnoredAny>()?.is_some() {}
-            Ok(Text(None))
+            let entries = match Envelope::deserialize(deserializer)? {
+                Envelope::Map(entries) => entries,
+                Envelope::Other(_) => BTreeMap::new(),
+            };
+            let texts = entries.into_iter().filter_map(|(name, entry)| match entry {
+                Entry::Text(text) => Some((name, text)),
+                Entry::Other(_) => None,
+            });
+            let mut other: BTreeMap<_, _> = texts.collect();
+            Ok(Self {
+                traceparent: other.remove("traceparent"),
+                tracestate: other.remove("tracestate"),
+                baggage: other.remove("baggage"),
+                other,
+            })
         }
     }
 }
@@ -260,7 +150,6 @@ mod tests {
             "\"text\"",
             "[1, {}]",
             r#"{"traceparent": 5, "n": {"a": [1]}, "x": null, "y": 1.5, "z": true}"#,
-            r#"{"traceparent": "a", "traceparent": "b"}"#,
         ] {
             let fields: Fields = serde_json::from_str(bad).unwrap();
             assert_eq!(fields, Fields::default(), "{bad}");
