@@ -3,7 +3,7 @@
 use super::{Common, announce};
 use anyhow::Context;
 use clap::Args;
-use dynamo_trace_testkit::{Receiver, Tree};
+use dynamo_trace_testkit::{Receiver, Span, Tree, analyse};
 use std::collections::HashMap;
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -11,6 +11,8 @@ use tokio::time::Instant;
 
 /// A trace is finished when no span of it has come for this long.
 const QUIET: Duration = Duration::from_secs(2);
+/// How much longer it may take where spans are missing.
+const OPEN: Duration = Duration::from_secs(15);
 /// How many traces are kept.
 pub(crate) const TRACES: usize = 1000;
 
@@ -52,10 +54,10 @@ pub async fn run(args: CollectorArgs) -> anyhow::Result<()> {
 
 pub(crate) async fn log_traces(receiver: &Receiver) {
     let mut arrivals = receiver.subscribe();
-    let mut growing = HashMap::<[u8; 16], Instant>::new();
+    let mut growing = HashMap::<[u8; 16], Growing>::new();
     loop {
-        let next = growing.values().min().map(|grown| *grown + QUIET);
-        let quiet = async {
+        let next = growing.values().map(|trace| trace.due).min();
+        let due = async {
             match next {
                 Some(at) => tokio::time::sleep_until(at).await,
                 None => std::future::pending().await,
@@ -64,26 +66,46 @@ pub(crate) async fn log_traces(receiver: &Receiver) {
         tokio::select! {
             grown = arrivals.next() => {
                 let Some(grown) = grown else { return };
-                growing.extend(grown.into_iter().map(|trace| (trace, Instant::now())));
+                growing.extend(grown.into_iter().map(|trace| (trace, Growing::now())));
             }
-            () = quiet => {
-                let finished: Vec<_> = growing
-                    .extract_if(|_, grown| grown.elapsed() >= QUIET)
-                    .map(|(trace, _)| trace)
-                    .collect();
-                finished.iter().for_each(|trace| log(receiver, *trace));
-            }
+            () = due => growing.retain(|trace, state| {
+                if state.due > Instant::now() {
+                    return true;
+                }
+                let spans = receiver.trace(*trace);
+                // The root, which ends last, may still be open.
+                if analyse(&spans).orphans > 0 && !std::mem::replace(&mut state.waited, true) {
+                    state.due += OPEN;
+                    return true;
+                }
+                log(*trace, &spans);
+                false
+            }),
+        }
+    }
+}
+
+/// A trace whose spans still come.
+struct Growing {
+    due: Instant,
+    waited: bool,
+}
+
+impl Growing {
+    fn now() -> Self {
+        Self {
+            due: Instant::now() + QUIET,
+            waited: false,
         }
     }
 }
 
 #[expect(clippy::print_stdout, reason = "the collector's log is its output")]
-fn log(receiver: &Receiver, trace: [u8; 16]) {
-    let spans = receiver.trace(trace);
+fn log(trace: [u8; 16], spans: &[Span]) {
     // One call of etcd alone, at the start of a role or to keep a lease, tells nothing.
     if spans.len() < 2 {
         return;
     }
     let id: String = trace.iter().map(|byte| format!("{byte:02x}")).collect();
-    println!("trace {id}\n{}", Tree::new(&spans).durations(true).render());
+    println!("trace {id}\n{}", Tree::new(spans).durations(true).render());
 }

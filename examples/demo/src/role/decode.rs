@@ -59,6 +59,7 @@ pub async fn run(args: DecodeArgs) -> anyhow::Result<Telemetry> {
         lost = registration.keep() => lost?,
         stopped = args.common.until_stopped() => stopped?,
     }
+    registration.end().await;
     Ok(telemetry)
 }
 

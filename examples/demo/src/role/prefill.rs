@@ -50,6 +50,7 @@ pub async fn run(args: PrefillArgs) -> anyhow::Result<Telemetry> {
         lost = registration.keep() => lost?,
         stopped = args.common.until_stopped() => stopped?,
     }
+    registration.end().await;
     Ok(telemetry)
 }
 

@@ -31,7 +31,7 @@ impl Registration {
     }
 
     /// Keeps the worker registered; ends only when that fails.
-    pub(super) async fn keep(self) -> anyhow::Result<()> {
+    pub(super) async fn keep(&self) -> anyhow::Result<()> {
         let (mut keeper, mut answers) = self.etcd.lease_keep_alive(self.lease).await?;
         let mut beat = tokio::time::interval(Duration::from_secs(1));
         loop {
@@ -42,6 +42,16 @@ impl Registration {
                 .await?
                 .context("etcd closed the keep-alive")?;
             anyhow::ensure!(answer.ttl() > 0, "the lease of this worker has expired");
+        }
+    }
+}
+
+impl Registration {
+    /// Takes the worker out at once, where it would vanish with its lease.
+    pub(super) async fn end(self) {
+        let revoke = self.etcd.lease_revoke(self.lease);
+        if !matches!(tokio::time::timeout(LEASE, revoke).await, Ok(Ok(_))) {
+            tracing::warn!("not deregistered: the lease will run out");
         }
     }
 }
