@@ -1,4 +1,5 @@
-use super::{Semantics, Side, Trace};
+use super::filter::Filter;
+use super::{RequestHead, Semantics, Side, Trace};
 use dynamo_trace_core::{Instrumentation, Propagation, Trust};
 use opentelemetry::trace::{Tracer, TracerProvider};
 use std::marker::PhantomData;
@@ -26,6 +27,7 @@ pub(super) struct Settings<M> {
     pub(super) instrumentation: Instrumentation,
     pub(super) trust: Trust,
     pub(super) semantics: M,
+    pub(super) filter: Option<Filter>,
 }
 
 impl<D: Side, M: Semantics> TraceLayer<D, M> {
@@ -44,6 +46,7 @@ impl<D: Side, M: Semantics> TraceLayer<D, M> {
             instrumentation: Instrumentation::global(name, version),
             trust: Trust::default(),
             semantics,
+            filter: None,
         };
         Self {
             settings: Arc::new(settings),
@@ -80,6 +83,23 @@ impl<D: Side, M: Semantics> TraceLayer<D, M> {
     /// request, as a reverse proxy does. What is let in is in the current context.
     pub fn with_trust(self, trust: Trust) -> Self {
         self.with(|settings| Settings { trust, ..settings })
+    }
+
+    /// Only requests for which `wanted` is true get a span. The others are passed on with the
+    /// context they came with, so that what they cause stays in the caller's trace; a trace does
+    /// not begin with them.
+    ///
+    /// ```
+    /// use dynamo_trace_http::ServerLayer;
+    ///
+    /// let layer = ServerLayer::new().with_filter(|request| request.uri.path() != "/health");
+    /// ```
+    pub fn with_filter(
+        self,
+        wanted: impl Fn(RequestHead<'_>) -> bool + Send + Sync + 'static,
+    ) -> Self {
+        let filter = Some(Filter(Arc::new(wanted)));
+        self.with(|settings| Settings { filter, ..settings })
     }
 
     fn with(self, change: impl FnOnce(Settings<M>) -> Settings<M>) -> Self {

@@ -14,6 +14,7 @@
 mod body;
 mod call;
 pub mod error;
+mod filter;
 mod future;
 mod layer;
 mod open;
@@ -23,6 +24,7 @@ pub mod side;
 mod summary;
 
 pub use body::ResponseBody;
+pub use filter::RequestHead;
 pub use future::ResponseFuture;
 pub use layer::TraceLayer;
 pub use semantics::{Head, Semantics};

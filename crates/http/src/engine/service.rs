@@ -1,4 +1,5 @@
 use super::call::{Call, Record, Unrecorded};
+use super::filter::{Filter, RequestHead};
 use super::layer::Settings;
 use super::{ResponseBody, ResponseFuture, Semantics, Side, TraceLayer};
 use dynamo_trace_core::Detail;
@@ -60,23 +61,29 @@ where
             instrumentation,
             trust,
             semantics,
+            filter,
         } = &*self.layer.settings;
         let propagation = instrumentation.propagation();
         let (parent, link) = D::parent(propagation, trust, request.headers_mut());
+        let is_wanted = |filter: &Filter| (filter.0)(RequestHead::of(&request));
         let mut start = None;
-        let span = instrumentation.start_with(parent, |detail| {
-            let mut builder = semantics.start(&D::KIND, &request, detail);
-            builder.span_kind = Some(D::KIND);
-            builder.links = link.map(|link| vec![link]);
-            if detail == Detail::Full {
-                // One clock read for the span and for what is measured from its start.
-                start = Some(SystemTime::now());
-                builder.start_time = start;
-            }
-            builder
-        });
-        D::send(propagation, span.context(), request.headers_mut());
-        let call = match span.recorded() {
+        let span = if filter.as_ref().is_none_or(is_wanted) {
+            let span = instrumentation.start_with(parent, |detail| {
+                let mut builder = semantics.start(&D::KIND, &request, detail);
+                builder.span_kind = Some(D::KIND);
+                builder.links = link.map(|link| vec![link]);
+                if detail == Detail::Full {
+                    // One clock read for the span and for what is measured from its start.
+                    start = Some(SystemTime::now());
+                    builder.start_time = start;
+                }
+                builder
+            });
+            span.recorded()
+        } else {
+            Err(parent)
+        };
+        let call = match span {
             Ok(span) => Call::Recorded(Record::new(span, semantics, D::KIND, &request, start)),
             Err(context) => Call::Passing(Unrecorded {
                 context,
@@ -84,6 +91,7 @@ where
                 kind: D::KIND,
             }),
         };
+        D::send(propagation, call.context(), request.headers_mut());
         let current = call.context().clone();
         let mut call = Some(call);
         let inner = {

@@ -12,6 +12,7 @@ mod client;
 mod concurrency;
 mod context;
 mod failures;
+mod filter;
 mod routes;
 mod serve;
 mod telemetry;
