@@ -4,6 +4,7 @@
 //! copy of the layer, and the box of a body that is not its own.
 
 #![cfg(feature = "axum")]
+#![expect(clippy::unwrap_used, reason = "a failed step fails the test")]
 
 use allocation_counter::measure;
 use axum::Router;
