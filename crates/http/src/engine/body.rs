@@ -112,8 +112,8 @@ where
         let Some(mut inner) = this.inner.as_mut().as_pin_mut() else {
             return Poll::Ready(None);
         };
+        let current = this.state.attach();
         let polled = {
-            let _current = this.state.attach();
             let _panicked = OnUnwind::new(|| {
                 if let Some(open) = this.state.take_open() {
                     open.end_unwinding();
@@ -121,15 +121,18 @@ where
             });
             ready!(inner.as_mut().poll_frame(cx))
         };
-        let State::Open(open) = this.state else {
-            return Poll::Ready(polled);
-        };
         // A body may be dropped unpolled once it says that it is at its end.
-        if open.observe(polled.as_ref(), inner.is_end_stream()) {
-            let current = this.state.attach();
+        let last = inner.is_end_stream();
+        let ended = match this.state {
+            State::Ended => false,
+            State::Passing(_) => last || polled.is_none(),
+            State::Open(open) => open.observe(polled.as_ref(), last),
+        };
+        if ended {
+            // The producer goes in the context that it worked in.
             this.inner.set(None);
             drop(current);
-            if let Some(open) = this.state.take_open() {
+            if let State::Open(open) = std::mem::replace(this.state, State::Ended) {
                 open.end();
             }
         }
