@@ -28,6 +28,7 @@ pub mod conformance;
 pub mod receiver;
 pub mod servers;
 pub mod span;
+pub mod span_log;
 pub mod tree;
 mod value;
 pub mod vectors;

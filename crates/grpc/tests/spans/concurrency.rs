@@ -9,7 +9,9 @@ use std::pin::Pin;
 use std::task::Poll;
 use tokio::task::JoinSet;
 
-const STREAMS: usize = 200;
+/// A tenth of them is given up: fewer than the 20 resets after which an HTTP/2 server takes the
+/// client for an attacker and closes the connection.
+const STREAMS: usize = 150;
 const SCRIPT: &str = "send send send send send send send send send send";
 
 #[tokio::test(flavor = "multi_thread")]
@@ -22,9 +24,7 @@ async fn every_span_that_starts_ends() {
     let mut calls = JoinSet::new();
     for n in 0..STREAMS {
         // One in ten is given up after as many polls.
-        let polls = random
-            .random_ratio(1, 10)
-            .then(|| random.random_range(0..20));
+        let polls = (n % 10 == 0).then(|| random.random_range(0..20));
         let kind = Kind::ALL.into_iter().cycle().nth(n).unwrap();
         let mut client = client.clone();
         calls.spawn(async move {

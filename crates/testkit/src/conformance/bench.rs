@@ -1,8 +1,9 @@
 use super::caller::{Caller, Calling};
 use super::harness::{Handles, Harness, Provider, RawError};
-use super::spans::SpanLog;
+use super::spans;
 use super::wait::{wait_for, within};
 use super::work::{Arrival, State, Work};
+use crate::span_log::SpanLog;
 use crate::vectors::WireField;
 use bytes::Bytes;
 use dynamo_trace_core::Propagation;
@@ -117,6 +118,6 @@ impl<H: Harness> Bench<H> {
     /// Stops the receiver, and gives every span once all have ended.
     pub(super) async fn stop(self) -> Vec<SpanData> {
         within("the harness to stop", self.harness.stop()).await;
-        self.spans.all_ended().await
+        spans::all_ended(&self.spans).await
     }
 }

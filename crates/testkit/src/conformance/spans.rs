@@ -1,72 +1,32 @@
-//! Counts what starts and keeps what ends.
+//! What the suite waits for and asserts of spans.
 
 use super::wait::wait_for;
+use crate::span_log::SpanLog;
 use dynamo_trace_core::span::attributes::{ENDING, ERROR_TYPE};
 use opentelemetry::trace::{SpanId, Status, TraceId};
-use opentelemetry::{Context, Key, Value};
-use opentelemetry_sdk::error::OTelSdkResult;
-use opentelemetry_sdk::trace::{Sampler, SdkTracerProvider, Span, SpanData, SpanProcessor};
+use opentelemetry::{Key, Value};
+use opentelemetry_sdk::trace::SpanData;
 use std::collections::HashSet;
-use std::sync::Arc;
-use std::time::Duration;
-use tokio::sync::watch;
 
-/// A span processor that the suite waits on.
-#[derive(Clone, Debug, Default)]
-pub(super) struct SpanLog(Arc<watch::Sender<Log>>);
-
-#[derive(Debug, Default)]
-struct Log {
-    started: usize,
-    ended: Vec<SpanData>,
+/// Waits until `count` spans of a trace have ended.
+pub(super) async fn ended(log: &SpanLog, trace_id: TraceId, count: usize) -> Vec<SpanData> {
+    let what = format!("{count} spans to end in trace {trace_id}");
+    wait_for(log.subscribe(), &what, |log| {
+        let spans = of_trace(&log.ended, trace_id);
+        (spans.len() >= count).then_some(spans)
+    })
+    .await
 }
 
-impl SpanLog {
-    pub(super) fn provider(&self) -> SdkTracerProvider {
-        SdkTracerProvider::builder()
-            .with_sampler(Sampler::ParentBased(Box::new(Sampler::AlwaysOn)))
-            .with_span_processor(self.clone())
-            .build()
-    }
-
-    /// Waits until `count` spans of a trace have ended.
-    pub(super) async fn ended(&self, trace_id: TraceId, count: usize) -> Vec<SpanData> {
-        let what = format!("{count} spans to end in trace {trace_id}");
-        wait_for(self.0.subscribe(), &what, |log| {
-            let spans = of_trace(&log.ended, trace_id);
-            (spans.len() >= count).then_some(spans)
-        })
-        .await
-    }
-
-    /// Waits until every span that started has ended, each once.
-    pub(super) async fn all_ended(&self) -> Vec<SpanData> {
-        let spans = wait_for(self.0.subscribe(), "every started span to end", |log| {
-            (log.started == log.ended.len()).then(|| log.ended.clone())
-        })
-        .await;
-        let ids: HashSet<SpanId> = spans.iter().map(|s| s.span_context.span_id()).collect();
-        assert_eq!(ids.len(), spans.len(), "a span ended twice: {spans:#?}");
-        spans
-    }
-}
-
-impl SpanProcessor for SpanLog {
-    fn on_start(&self, _: &mut Span, _: &Context) {
-        self.0.send_modify(|log| log.started += 1);
-    }
-
-    fn on_end(&self, span: SpanData) {
-        self.0.send_modify(|log| log.ended.push(span));
-    }
-
-    fn force_flush(&self) -> OTelSdkResult {
-        Ok(())
-    }
-
-    fn shutdown_with_timeout(&self, _: Duration) -> OTelSdkResult {
-        Ok(())
-    }
+/// Waits until every span that started has ended, each once.
+pub(super) async fn all_ended(log: &SpanLog) -> Vec<SpanData> {
+    let spans = wait_for(log.subscribe(), "every started span to end", |log| {
+        (log.started == log.ended.len()).then(|| log.ended.clone())
+    })
+    .await;
+    let ids: HashSet<SpanId> = spans.iter().map(|s| s.span_context.span_id()).collect();
+    assert_eq!(ids.len(), spans.len(), "a span ended twice: {spans:#?}");
+    spans
 }
 
 pub(super) fn of_trace(spans: &[SpanData], trace_id: TraceId) -> Vec<SpanData> {

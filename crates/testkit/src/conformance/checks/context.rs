@@ -1,7 +1,7 @@
 use crate::conformance::bench::Bench;
 use crate::conformance::caller::{Caller, assert_nothing_current};
 use crate::conformance::harness::Harness;
-use crate::conformance::spans::of_trace;
+use crate::conformance::spans::{ended, of_trace};
 use crate::conformance::work::State;
 use bytes::Bytes;
 use std::pin::pin;
@@ -77,7 +77,7 @@ pub async fn interleaved_sends_never_mix<H: Harness>() {
     }
     let arrivals = bench.all_returned(SENDS).await;
     for n in 0..SENDS {
-        bench.spans.ended(nth(n).trace_id(), H::TRAITS.spans).await;
+        ended(&bench.spans, nth(n).trace_id(), H::TRAITS.spans).await;
     }
     let mut numbers: Vec<_> = arrivals.iter().map(|a| a.payload.clone()).collect();
     numbers.sort_unstable();

@@ -1,7 +1,9 @@
 use crate::conformance::bench::Bench;
 use crate::conformance::caller::Caller;
 use crate::conformance::harness::Harness;
-use crate::conformance::spans::{assert_cancelled, assert_complete, assert_failed, of_trace};
+use crate::conformance::spans::{
+    assert_cancelled, assert_complete, assert_failed, ended, of_trace,
+};
 use crate::conformance::wait::{wait_for, within};
 use crate::conformance::work::{Arrival, State};
 use opentelemetry_sdk::trace::SpanData;
@@ -16,7 +18,7 @@ pub async fn spans_end_on_success<H: Harness>() {
     let bench = Bench::<H>::with_sdk().await;
     let caller = Caller::new(0, 1);
     bench.pass(&caller, "ok:").await;
-    bench.spans.ended(caller.trace_id(), H::TRAITS.spans).await;
+    ended(&bench.spans, caller.trace_id(), H::TRAITS.spans).await;
     let spans = of_trace(&bench.stop().await, caller.trace_id());
     assert_eq!(spans.len(), H::TRAITS.spans, "{spans:#?}");
     spans.iter().for_each(assert_complete);
@@ -34,7 +36,7 @@ pub async fn spans_end_on_error<H: Harness>() {
     let sent = bench.send(caller.context(), "fail:").await;
     assert_eq!(sent.is_err(), H::TRAITS.replies, "send() gave {sent:?}");
     let arrival = bench.returned("fail:").await;
-    bench.spans.ended(caller.trace_id(), H::TRAITS.spans).await;
+    ended(&bench.spans, caller.trace_id(), H::TRAITS.spans).await;
     let spans = of_trace(&bench.stop().await, caller.trace_id());
     assert_eq!(spans.len(), H::TRAITS.spans, "{spans:#?}");
     for span in &spans {
@@ -61,7 +63,7 @@ pub async fn spans_end_on_cancel<H: Harness>() {
     let arrival = give_up(&bench, &caller).await;
     // Those of the sender and of layers beside it: all but the receiver's.
     let sender = H::TRAITS.spans.saturating_sub(1);
-    bench.spans.ended(caller.trace_id(), sender).await;
+    ended(&bench.spans, caller.trace_id(), sender).await;
     let spans = of_trace(&bench.stop().await, caller.trace_id());
     assert_given_up::<H>(&spans, &arrival);
 }

@@ -1,6 +1,7 @@
 use crate::conformance::bench::Bench;
 use crate::conformance::caller::Caller;
 use crate::conformance::harness::Harness;
+use crate::conformance::spans::ended;
 use crate::conformance::work::Arrival;
 use opentelemetry::Context;
 use opentelemetry::trace::TraceFlags;
@@ -29,7 +30,7 @@ pub async fn flags_arrive<H: Harness>() {
         );
         let sampled = traceparent.is_sampled();
         if sampled {
-            bench.spans.ended(caller.trace_id(), H::TRAITS.spans).await;
+            ended(&bench.spans, caller.trace_id(), H::TRAITS.spans).await;
         }
     }
     let spans = bench.stop().await;

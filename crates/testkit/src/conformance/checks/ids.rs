@@ -1,7 +1,7 @@
 use crate::conformance::bench::Bench;
 use crate::conformance::caller::Caller;
 use crate::conformance::harness::Harness;
-use crate::conformance::spans::{by_id, of_trace};
+use crate::conformance::spans::{by_id, ended, of_trace};
 use crate::conformance::work::Arrival;
 use opentelemetry::Context;
 use opentelemetry::trace::SpanId;
@@ -21,7 +21,7 @@ pub async fn ids_arrive<H: Harness>() {
     let alone = bench.returned("ok:alone").await;
     for arrival in [&called, &alone] {
         let trace_id = arrival.span.trace_id();
-        bench.spans.ended(trace_id, H::TRAITS.spans).await;
+        ended(&bench.spans, trace_id, H::TRAITS.spans).await;
     }
     let spans = bench.stop().await;
 
@@ -72,7 +72,7 @@ pub async fn no_context_starts_a_root<H: Harness>() {
     let arrival = sent(arrival);
     let trace_id = arrival.span.trace_id();
     assert!(arrival.span.is_valid(), "the work has no span");
-    bench.spans.ended(trace_id, 1).await;
+    ended(&bench.spans, trace_id, 1).await;
     let spans = bench.stop().await;
     let span = by_id(&spans, arrival.span.span_id());
     let root = span.is_some_and(|s| s.parent_span_id == SpanId::INVALID && s.links.is_empty());
