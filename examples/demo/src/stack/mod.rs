@@ -106,10 +106,9 @@ impl Stack {
             tokio::time::sleep(Duration::from_millis(20)).await;
         }
         let failed = |role: &mut Process| {
-            let last = || role.log_tail(1);
-            let complaint = last();
             let how = role.ended().unwrap_or_else(|| "did not stop".to_owned());
-            (!how.ends_with("exit status: 0")).then(|| format!("{}: {complaint}", role.name()))
+            let stopped = how.ends_with("exit status: 0");
+            (!stopped).then(|| format!("{}: {}", role.name(), role.log_tail(1)))
         };
         self.roles.iter_mut().filter_map(failed).collect()
     }
