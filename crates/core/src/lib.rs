@@ -13,6 +13,7 @@
 
 pub mod carrier;
 mod instrumentation;
+mod methods;
 pub mod propagation;
 pub mod received;
 pub mod span;
@@ -21,6 +22,7 @@ pub mod w3c;
 
 pub use carrier::{Carrier, CarrierMut, ContextBlock, ContextBlockBuf, Environment, Field, Fields};
 pub use instrumentation::{Detail, Instrumentation};
+pub use methods::{known_http_methods, set_known_http_methods};
 pub use propagation::{Format, Propagation, Rejected, Remote};
 pub use received::{Received, Relation};
 pub use span::{Ending, SpanGuard};

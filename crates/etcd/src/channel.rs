@@ -1,7 +1,7 @@
 use crate::companion::{Companions, WithCompanions};
 use crate::semantics::Etcd;
 use dynamo_trace_http::Client;
-use dynamo_trace_http::engine::{ResponseBody, TraceLayer};
+use dynamo_trace_http::engine::{Custom, ResponseBody, TraceLayer};
 use etcd_client::{BalancedChannelBuilder, Channel};
 use http::{Request, Response, Uri};
 use std::sync::Arc;
@@ -14,10 +14,13 @@ use tower::{BoxError, ServiceExt};
 use tower_layer::Layer;
 use tower_service::Service;
 
+/// The layer of a client.
+pub(crate) type EtcdLayer = TraceLayer<Client, Etcd, Custom<Etcd>>;
+
 /// What lies around the channel of an etcd client: the spans, and under them the companions.
 #[derive(Debug)]
 pub(crate) struct Traced {
-    pub(crate) layer: TraceLayer<Client, Etcd>,
+    pub(crate) layer: EtcdLayer,
     pub(crate) companions: Arc<Companions>,
 }
 
@@ -34,7 +37,7 @@ impl Traced {
     }
 }
 
-fn box_body(response: Response<ResponseBody<Body, Etcd>>) -> Response<Body> {
+fn box_body(response: Response<ResponseBody<Body, EtcdLayer>>) -> Response<Body> {
     response.map(Body::new)
 }
 

@@ -3,13 +3,15 @@ use crate::attributes::{
     DB_OPERATION_NAME, DB_RESPONSE_STATUS_CODE, DB_SYSTEM_NAME, DEFAULT_PORT, ETCD, SERVER_ADDRESS,
     SERVER_PORT,
 };
-use dynamo_trace_core::{Detail, Ending, SpanGuard};
+use dynamo_trace_core::{Detail, Ending};
 use dynamo_trace_grpc::status;
-use dynamo_trace_http::engine::{Head, Semantics, StreamSummary};
+use dynamo_trace_http::engine::{
+    AnyBody, Head, Measures, Record, Semantics, Settings, StreamSummary,
+};
 use http::{HeaderMap, Request, Response, StatusCode, Uri};
 use opentelemetry::KeyValue;
 use opentelemetry::trace::{SpanBuilder, SpanKind};
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, LazyLock, OnceLock};
 use tonic::Code;
 
 /// The database semantic conventions for etcd: what the engine of the HTTP and gRPC adapters
@@ -78,31 +80,54 @@ impl Endless {
 impl Semantics for Etcd {
     const SCOPE: (&'static str, &'static str) = SCOPE;
 
-    fn start<B>(&self, _: &SpanKind, request: &Request<B>, detail: Detail) -> SpanBuilder {
+    type Call = ();
+    type Bodies = AnyBody;
+
+    fn defaults() -> &'static Settings<Self> {
+        static DEFAULTS: LazyLock<Settings<Etcd>> =
+            LazyLock::new(|| Settings::new(Etcd::default()));
+        &DEFAULTS
+    }
+
+    fn start<B>(
+        &self,
+        _: &SpanKind,
+        request: &Request<B>,
+        detail: Detail,
+        _: &mut (),
+    ) -> SpanBuilder {
         let operation = operation(request.uri()).to_owned();
         if detail == Detail::Name {
             return SpanBuilder::from_name(operation);
         }
         let mut attributes = Vec::with_capacity(6);
-        attributes.push(KeyValue::new(DB_SYSTEM_NAME, ETCD));
-        attributes.push(KeyValue::new(DB_OPERATION_NAME, operation.clone()));
-        if let Some(Server { host, port }) = self.server.get() {
-            attributes.push(KeyValue::new(SERVER_ADDRESS, host.clone()));
-            attributes.extend(port.map(|port| KeyValue::new(SERVER_PORT, i64::from(port))));
-        }
+        attributes.extend(self.attributes(operation.clone()));
         SpanBuilder::from_name(operation).with_attributes(attributes)
     }
 
-    fn on_head<B>(&self, kind: &SpanKind, response: &Response<B>, span: &SpanGuard) -> Head {
+    fn remember<B: 'static>(&self, _: &SpanKind, _: &mut Request<B>, _: &mut ()) {}
+
+    fn measures<B>(&self, _: &SpanKind, request: &Request<B>) -> Measures {
+        let operation = operation(request.uri()).to_owned();
+        Measures {
+            duration: "db.client.operation.duration",
+            active: None,
+            attributes: self.attributes(operation).collect(),
+        }
+    }
+
+    fn on_head<B>(&self, record: &mut Record<()>, response: &mut Response<B>) -> Head {
         // A status in the head means that no trailers follow.
         if let Some(code) = status::of(response.headers()) {
-            return Head::Decided(ending(code, span));
+            return Head::Decided(ending(code, record));
         }
         match response.status() {
-            StatusCode::OK if !self.spans_body(kind, response) => Head::Ends(Ending::Complete),
+            StatusCode::OK if !self.spans_body(record.kind(), response) => {
+                Head::Ends(Ending::Complete)
+            }
             // What a stream without a status means: gRPC over HTTP/2, "Responses".
             StatusCode::OK => Head::Streams(Ending::failed(status::name(Code::Unknown))),
-            status => Head::Decided(ending(status::of_http(status), span)),
+            status => Head::Decided(ending(status::of_http(status), record)),
         }
     }
 
@@ -110,19 +135,33 @@ impl Semantics for Etcd {
         response.extensions().get::<Endless>().is_none()
     }
 
-    fn on_trailers(&self, _: &SpanKind, trailers: &HeaderMap, span: &SpanGuard) -> Option<Ending> {
-        status::of(trailers).map(|code| ending(code, span))
+    fn on_trailers(&self, record: &mut Record<()>, trailers: &HeaderMap) -> Option<Ending> {
+        status::of(trailers).map(|code| ending(code, record))
     }
 
-    fn on_body_end(&self, _: &SpanKind, _: &StreamSummary, _: &SpanGuard) {}
+    fn on_body_end(&self, _: &mut Record<()>, _: &StreamSummary) {}
 }
 
-fn ending(code: Code, span: &SpanGuard) -> Ending {
+impl Etcd {
+    fn attributes(&self, operation: String) -> impl Iterator<Item = KeyValue> + use<> {
+        let server = self.server.get();
+        let address = server.map(|server| KeyValue::new(SERVER_ADDRESS, server.host.clone()));
+        let port = server.and_then(|server| server.port);
+        let port = port.map(|port| KeyValue::new(SERVER_PORT, i64::from(port)));
+        let operation = [
+            KeyValue::new(DB_SYSTEM_NAME, ETCD),
+            KeyValue::new(DB_OPERATION_NAME, operation),
+        ];
+        operation.into_iter().chain(address).chain(port)
+    }
+}
+
+fn ending(code: Code, record: &mut Record<()>) -> Ending {
     if !status::is_client_error(code) {
         return Ending::Complete;
     }
     let name = status::name(code);
-    span.set_attributes([KeyValue::new(DB_RESPONSE_STATUS_CODE, name)]);
+    record.set_measured(KeyValue::new(DB_RESPONSE_STATUS_CODE, name));
     Ending::failed(name)
 }
 

@@ -64,14 +64,17 @@ pub mod attributes;
 mod carrier;
 mod deadline;
 mod error;
+mod interceptor;
+mod messages;
 mod method;
 mod semantics;
 pub mod status;
 
 pub use carrier::{Metadata, MetadataMut};
+pub use interceptor::{ClientInterceptor, ServerInterceptor};
 pub use semantics::Grpc;
 
-use dynamo_trace_http::engine::TraceLayer;
+use dynamo_trace_http::engine::{Defaults, RequestHead, TraceLayer};
 use dynamo_trace_http::{Client, Server};
 
 /// Spans of a gRPC server: kind SERVER, from the call to the trailers.
@@ -88,7 +91,7 @@ use dynamo_trace_http::{Client, Server};
 /// let layer = ServerLayer::new().with_trust(Trust::linked());
 /// let routes = layer.layer(Routes::default());
 /// ```
-pub type ServerLayer = TraceLayer<Server, Grpc>;
+pub type ServerLayer<C = Defaults> = TraceLayer<Server, Grpc, C>;
 
 /// Spans of a gRPC client: kind CLIENT, from the call to the trailers.
 ///
@@ -110,4 +113,18 @@ pub type ServerLayer = TraceLayer<Server, Grpc>;
 /// # Ok(())
 /// # }
 /// ```
-pub type ClientLayer = TraceLayer<Client, Grpc>;
+pub type ClientLayer<C = Defaults> = TraceLayer<Client, Grpc, C>;
+
+/// Whether a request is for one of gRPC's own services, health checks and reflection: noise to
+/// most, for [`with_filter`](TraceLayer::with_filter).
+///
+/// ```
+/// use dynamo_trace_grpc::{ServerLayer, is_infrastructure};
+///
+/// let layer = ServerLayer::new().with_filter(|request| !is_infrastructure(request));
+/// ```
+#[must_use]
+pub fn is_infrastructure(request: RequestHead<'_>) -> bool {
+    let path = request.uri.path();
+    path.starts_with("/grpc.health.") || path.starts_with("/grpc.reflection.")
+}

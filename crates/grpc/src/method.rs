@@ -1,12 +1,13 @@
 //! The method that a call asks for: any path, as long as nobody has answered.
 
 use crate::attributes::{RPC_METHOD, RPC_METHOD_ORIGINAL};
-use dynamo_trace_core::SpanGuard;
+use dynamo_trace_core::span::{SharedText, shared_text};
 use dynamo_trace_http::attributes::cut;
+use dynamo_trace_http::engine::Record;
 use http::Uri;
 use http::uri::PathAndQuery;
-use opentelemetry::KeyValue;
-use opentelemetry::trace::TraceContextExt;
+use opentelemetry::{KeyValue, StringValue};
+use std::borrow::Cow;
 
 /// What stands for a method that is not known: callers must not choose the names of spans.
 const OTHER: &str = "_OTHER";
@@ -14,49 +15,100 @@ const OTHER: &str = "_OTHER";
 /// The longest path that may name a method, in bytes. Of a longer one this much is recorded.
 const MAX_LEN: usize = 256;
 
-/// The path of one call to a server.
-#[derive(Clone, Debug)]
-pub(crate) struct Method(PathAndQuery);
+/// What is asked for.
+#[derive(Debug)]
+pub(crate) enum Asked {
+    /// A text of few, and whether it was known as a method from the start.
+    Shared(&'static SharedText, bool),
+    /// One of too many.
+    Path(PathAndQuery),
+}
 
-impl Method {
-    pub(crate) fn of(uri: &Uri) -> Option<Self> {
-        uri.path_and_query().cloned().map(Self)
+impl Asked {
+    pub(crate) fn of(uri: &Uri) -> Self {
+        match short(uri.path()).and_then(shared_text) {
+            Some(text) => Self::Shared(text, text.is_confirmed()),
+            None => Self::Path(
+                uri.path_and_query()
+                    .cloned()
+                    .unwrap_or_else(|| PathAndQuery::from_static("/")),
+            ),
+        }
     }
 
-    /// Sets the method, once it is seen whether the server knows it.
-    pub(crate) fn record(&self, unknown: bool, span: &SpanGuard) {
-        let path = self.0.path();
-        if unknown {
-            span.context().span().update_name(OTHER);
-            span.set_attributes(other(path));
-        } else {
-            span.set_attributes(attributes(path));
+    fn path(&self) -> &str {
+        match self {
+            Self::Shared(text, _) => text.as_str(),
+            Self::Path(path) => path.path(),
+        }
+    }
+
+    fn value(&self) -> StringValue {
+        match self {
+            Self::Shared(text, _) => text.as_str().into(),
+            Self::Path(path) => short(path.path()).unwrap_or(OTHER).to_owned().into(),
+        }
+    }
+
+    /// `{package}.{Service}/{Method}`, or `_OTHER` where that is too long.
+    pub(crate) fn name(&self) -> Cow<'static, str> {
+        match self {
+            Self::Shared(text, _) => text.as_str().into(),
+            Self::Path(path) => short(path.path()).unwrap_or(OTHER).to_owned().into(),
+        }
+    }
+
+    /// The method of a server, where it was answered before.
+    pub(crate) fn known(&self) -> Option<KeyValue> {
+        let is_known = matches!(self, Self::Shared(_, true));
+        is_known.then(|| KeyValue::new(RPC_METHOD, self.value()))
+    }
+
+    /// The method of a client, and what is asked for if that is too long.
+    pub(crate) fn own(&self) -> impl Iterator<Item = KeyValue> + use<> {
+        let original = short(self.path()).is_none().then(|| original(self.path()));
+        let method = KeyValue::new(RPC_METHOD, self.value());
+        std::iter::once(method).chain(original)
+    }
+
+    /// Sets the method of a server, once it is seen whether that knows it.
+    pub(crate) fn record<T>(&self, answer: Answer, record: &mut Record<T>) {
+        if matches!(self, Self::Shared(_, true)) {
+            return;
+        }
+        let is_short = short(self.path()).is_some();
+        match answer {
+            Answer::Known if is_short => {
+                if let Self::Shared(text, _) = self {
+                    text.confirm();
+                }
+                record.set_measured(KeyValue::new(RPC_METHOD, self.value()));
+            }
+            Answer::None if is_short => record.set([KeyValue::new(RPC_METHOD, self.value())]),
+            _ => {
+                record.rename(OTHER);
+                record.set_measured(KeyValue::new(RPC_METHOD, OTHER));
+                record.set([original(self.path())]);
+            }
         }
     }
 }
 
-/// `{package}.{Service}/{Method}`, or `_OTHER` where that is too long.
-pub(crate) fn span_name(path: &str) -> String {
-    known(path).unwrap_or(OTHER).to_owned()
+/// What the response says of the method.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Answer {
+    Known,
+    Unknown,
+    /// Nothing, or there is none.
+    None,
 }
 
-/// The method, and what was asked for if that is not known.
-pub(crate) fn attributes(path: &str) -> impl Iterator<Item = KeyValue> {
-    let known =
-        known(path).map(|method| [Some(KeyValue::new(RPC_METHOD, method.to_owned())), None]);
-    let all = known.unwrap_or_else(|| other(path).map(Some));
-    all.into_iter().flatten()
-}
-
-fn known(path: &str) -> Option<&str> {
+fn short(path: &str) -> Option<&str> {
     let method = path.strip_prefix('/').unwrap_or(path);
     (path.len() <= MAX_LEN).then_some(method)
 }
 
-fn other(path: &str) -> [KeyValue; 2] {
+fn original(path: &str) -> KeyValue {
     let asked = path.strip_prefix('/').unwrap_or(path);
-    [
-        KeyValue::new(RPC_METHOD, OTHER),
-        KeyValue::new(RPC_METHOD_ORIGINAL, cut(asked, MAX_LEN).to_owned()),
-    ]
+    KeyValue::new(RPC_METHOD_ORIGINAL, cut(asked, MAX_LEN).to_owned())
 }

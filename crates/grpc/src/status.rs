@@ -1,14 +1,16 @@
 //! gRPC status codes, where they stand and which of them are errors.
 
 use h2::Reason;
-use http::{HeaderMap, StatusCode};
+use http::{HeaderMap, HeaderName, StatusCode};
 use tonic::Code;
+
+static GRPC_STATUS: HeaderName = HeaderName::from_static("grpc-status");
 
 /// The code that `grpc-status` holds, in headers or trailers.
 #[must_use]
 pub fn of(headers: &HeaderMap) -> Option<Code> {
     headers
-        .get("grpc-status")
+        .get(&GRPC_STATUS)
         .map(|status| Code::from_bytes(status.as_bytes()))
 }
 

@@ -9,8 +9,7 @@ mod echo;
 
 use bytes::Bytes;
 use dynamo_trace_grpc::{ClientLayer, Grpc, ServerLayer};
-use dynamo_trace_http::Client;
-use dynamo_trace_http::engine::Trace;
+use dynamo_trace_http::engine::{Custom, Trace};
 use dynamo_trace_testkit::conformance::{Handles, Harness, RawError, Traits, Work};
 use echo::{Echo, codec, listen};
 use futures_util::StreamExt;
@@ -26,7 +25,7 @@ const UNARY: PathAndQuery = PathAndQuery::from_static("/test.Echo/Unary");
 
 struct Unary {
     channel: Channel,
-    client: Trace<Channel, Client, Grpc>,
+    client: Trace<Channel, ClientLayer<Custom<Grpc>>>,
     serving: JoinHandle<()>,
 }
 

@@ -1,13 +1,22 @@
 //! The HTTP semantic conventions (stable), and what this library adds for streams.
 
 pub use opentelemetry_semantic_conventions::attribute::{
-    CLIENT_ADDRESS, HTTP_REQUEST_METHOD, HTTP_REQUEST_METHOD_ORIGINAL, HTTP_RESPONSE_STATUS_CODE,
-    HTTP_ROUTE, NETWORK_PROTOCOL_VERSION, SERVER_ADDRESS, SERVER_PORT, URL_FULL, URL_PATH,
-    URL_QUERY, URL_SCHEME, USER_AGENT_ORIGINAL,
+    CLIENT_ADDRESS, HTTP_REQUEST_METHOD, HTTP_REQUEST_METHOD_ORIGINAL, HTTP_REQUEST_RESEND_COUNT,
+    HTTP_RESPONSE_STATUS_CODE, HTTP_ROUTE, NETWORK_PEER_ADDRESS, NETWORK_PEER_PORT,
+    NETWORK_PROTOCOL_VERSION, SERVER_ADDRESS, SERVER_PORT, URL_FULL, URL_PATH, URL_QUERY,
+    URL_SCHEME, USER_AGENT_ORIGINAL,
 };
 
+/// Bytes of the request body, as `content-length` has them. Opt-in.
+pub const HTTP_REQUEST_BODY_SIZE: &str = "http.request.body.size";
+/// Bytes of the response body that were read. Opt-in.
+pub const HTTP_RESPONSE_BODY_SIZE: &str = "http.response.body.size";
+/// What the URL of a client's request was made of. Opt-in.
+pub const URL_TEMPLATE: &str = "url.template";
 /// From the start of the request to the first chunk of a token stream, in seconds.
 pub const TIME_TO_FIRST_CHUNK: &str = "gen_ai.response.time_to_first_chunk";
+/// From the start of the request to the first chunk of any other stream, in seconds.
+pub const STREAM_TIME_TO_FIRST_CHUNK: &str = "dynamo_trace.stream.time_to_first_chunk";
 /// How many chunks a streamed body had.
 pub const STREAM_CHUNKS: &str = "dynamo_trace.stream.chunks";
 /// How many bytes a streamed body had.

@@ -59,11 +59,18 @@
 //! [`engine`] is the one service, future and body behind the layers, which gRPC shares.
 
 pub mod attributes;
+#[cfg(feature = "axum")]
+pub mod axum;
 pub mod engine;
+mod framework;
+mod options;
 mod redact;
+mod resend;
 mod semantics;
 
 pub use engine::side::{Client, Server};
+pub use framework::{Framework, PeerAddr, Route, Tower};
+pub use resend::{Resend, ResendLayer};
 pub use semantics::Http;
 
 /// Spans of an HTTP server: kind SERVER, from the call to the end of the response body.
@@ -84,7 +91,7 @@ pub use semantics::Http;
 ///     .route("/v1/chat/completions", post(async || "tokens"))
 ///     .layer(ServerLayer::new().with_trust(Trust::linked()));
 /// ```
-pub type ServerLayer = engine::TraceLayer<Server, Http>;
+pub type ServerLayer<C = engine::Defaults> = engine::TraceLayer<Server, Http, C>;
 
 /// Spans of an HTTP client: kind CLIENT, from the call to the response head, one for every send.
 ///
@@ -109,4 +116,4 @@ pub type ServerLayer = engine::TraceLayer<Server, Http>;
 /// # Ok(())
 /// # }
 /// ```
-pub type ClientLayer = engine::TraceLayer<Client, Http>;
+pub type ClientLayer<C = engine::Defaults> = engine::TraceLayer<Client, Http, C>;

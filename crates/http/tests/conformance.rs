@@ -12,8 +12,9 @@ use axum::extract::State;
 use axum::response::IntoResponse;
 use axum::routing::post;
 use bytes::Bytes;
-use dynamo_trace_http::engine::Trace;
-use dynamo_trace_http::{Client, ClientLayer, Http, ServerLayer};
+use dynamo_trace_http::axum::ServerLayer;
+use dynamo_trace_http::engine::{Custom, Trace};
+use dynamo_trace_http::{ClientLayer, Http};
 use dynamo_trace_testkit::conformance::{Handles, Harness, RawError, Traits, Work};
 use http::{HeaderName, HeaderValue, Request, StatusCode};
 use http_body_util::{BodyExt, Full};
@@ -29,7 +30,7 @@ type Plain = HyperClient<HttpConnector, Full<Bytes>>;
 
 struct Over<const HTTP2: bool> {
     server: Server,
-    client: Trace<Plain, Client, Http>,
+    client: Trace<Plain, ClientLayer<Custom<Http>>>,
 }
 
 impl<const HTTP2: bool> Harness for Over<HTTP2> {

@@ -1,3 +1,4 @@
+use super::shutdown;
 use std::borrow::Cow;
 
 /// How the work of a span ended.
@@ -23,6 +24,19 @@ impl Ending {
     #[must_use]
     pub fn failed_with<E: ?Sized>(_: &E) -> Self {
         Self::failed(std::any::type_name::<E>())
+    }
+
+    /// The ending of work that is dropped now: in a panic it failed, after
+    /// [`begin_shutdown`](super::begin_shutdown) the process went down, else it was cancelled.
+    #[must_use]
+    pub fn dropped() -> Self {
+        if std::thread::panicking() {
+            Self::failed("panic")
+        } else if shutdown::begun() {
+            Self::Shutdown
+        } else {
+            Self::Cancelled
+        }
     }
 
     /// The value of [`ENDING`](super::attributes::ENDING).

@@ -1,10 +1,11 @@
+use super::Ending;
 use super::attributes::{ENDING, ERROR_TYPE};
 use super::future::InSpan;
 use super::stream::StreamInSpan;
-use super::{Ending, shutdown};
 use futures_core::Stream;
 use opentelemetry::trace::{SpanContext, Status, TraceContextExt};
 use opentelemetry::{Context, ContextGuard, KeyValue};
+use std::time::SystemTime;
 
 /// A span that ends exactly once: by [`end`](Self::end), or when the guard is dropped. A drop
 /// means that the span was cancelled; in a panic that it failed, and after
@@ -25,7 +26,8 @@ impl SpanGuard {
         }
     }
 
-    pub(crate) const fn not_recording(context: Context) -> Self {
+    /// A guard with no span to end, for what has to run in a context all the same.
+    pub const fn not_recording(context: Context) -> Self {
         Self {
             context,
             recording: false,
@@ -50,18 +52,10 @@ impl SpanGuard {
         self.recording
     }
 
-    /// The guard, if the span records; else there is nothing to end, and the context alone is
-    /// left.
-    ///
-    /// # Errors
-    ///
-    /// The context of a span that does not record.
-    pub fn recorded(mut self) -> Result<Self, Context> {
-        if self.recording {
-            Ok(self)
-        } else {
-            Err(std::mem::take(&mut self.context))
-        }
+    /// The context alone. A span that records ends as if the guard were dropped.
+    #[must_use]
+    pub fn into_context(mut self) -> Context {
+        std::mem::take(&mut self.context)
     }
 
     /// Adds attributes, if the span records; the iterator is not touched otherwise.
@@ -73,7 +67,24 @@ impl SpanGuard {
 
     /// Ends the span now.
     pub fn end(mut self, ending: Ending) {
-        self.finish(ending);
+        self.end_at(ending, SystemTime::now());
+    }
+
+    /// Ends the span as of this time and keeps its context. Nothing happens where the span has
+    /// ended before.
+    pub fn end_at(&mut self, ending: Ending, time: SystemTime) {
+        if !std::mem::take(&mut self.recording) {
+            return;
+        }
+        let span = self.context.span();
+        if ending != Ending::Complete {
+            span.set_attribute(KeyValue::new(ENDING, ending.as_str()));
+        }
+        if let Ending::Failed(error_type) = ending {
+            span.set_attribute(KeyValue::new(ERROR_TYPE, error_type));
+            span.set_status(Status::error(""));
+        }
+        span.end_with_timestamp(time);
     }
 
     /// Runs a future inside the span, which ends complete with the future, or cancelled when it
@@ -92,21 +103,6 @@ impl SpanGuard {
     pub fn run_stream<S: Stream>(self, stream: S) -> StreamInSpan<S> {
         StreamInSpan::new(stream, self)
     }
-
-    fn finish(&mut self, ending: Ending) {
-        if !std::mem::take(&mut self.recording) {
-            return;
-        }
-        let span = self.context.span();
-        if ending != Ending::Complete {
-            span.set_attribute(KeyValue::new(ENDING, ending.as_str()));
-        }
-        if let Ending::Failed(error_type) = ending {
-            span.set_attribute(KeyValue::new(ERROR_TYPE, error_type));
-            span.set_status(Status::error(""));
-        }
-        span.end();
-    }
 }
 
 /// Makes the span current, while there is one.
@@ -117,13 +113,8 @@ pub(super) fn attach(guard: &Option<SpanGuard>) -> Option<ContextGuard> {
 
 impl Drop for SpanGuard {
     fn drop(&mut self) {
-        let ending = if std::thread::panicking() {
-            Ending::failed("panic")
-        } else if shutdown::begun() {
-            Ending::Shutdown
-        } else {
-            Ending::Cancelled
-        };
-        self.finish(ending);
+        if self.recording {
+            self.end_at(Ending::dropped(), SystemTime::now());
+        }
     }
 }

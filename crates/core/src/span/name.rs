@@ -1,7 +1,9 @@
+use super::recent::same;
 use opentelemetry::StringValue;
 use std::borrow::Cow;
 use std::cell::Cell;
-use std::collections::HashSet;
+use std::collections::HashMap;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{LazyLock, Mutex, PoisonError};
 
 /// How many names a process keeps; further ones are made anew each time.
@@ -9,31 +11,55 @@ const MAX_NAMES: usize = 4096;
 /// How many of them each thread finds without a lock.
 const RECENT: usize = 128;
 
-static NAMES: LazyLock<Mutex<HashSet<&'static Entry>>> = LazyLock::new(Mutex::default);
+type Names = HashMap<(&'static str, &'static str), &'static Entry>;
+
+static NAMES: LazyLock<Mutex<Names>> = LazyLock::new(Mutex::default);
 
 thread_local! {
     static FOUND: [Cell<Option<&'static Entry>>; RECENT] =
         const { [const { Cell::new(None) }; RECENT] };
 }
 
-#[derive(PartialEq, Eq, Hash)]
+/// A pair of operation and target.
+#[derive(Debug)]
 struct Entry {
     operation: &'static str,
-    target: Box<str>,
-    name: Box<str>,
+    text: SharedText,
+    name: &'static str,
 }
 
 impl Entry {
-    fn new(operation: &'static str, target: &str) -> Self {
-        Self {
-            operation,
-            target: target.into(),
-            name: format!("{operation} {target}").into(),
-        }
+    fn is(&self, operation: &str, target: &str) -> bool {
+        self.operation == operation && same(self.text.text.as_bytes(), target.as_bytes())
+    }
+}
+
+/// A text that is kept as long as the process lives, made by [`shared_text`].
+#[derive(Debug)]
+pub struct SharedText {
+    text: &'static str,
+    confirmed: AtomicBool,
+}
+
+impl SharedText {
+    /// The text.
+    #[must_use]
+    pub const fn as_str(&self) -> &'static str {
+        self.text
     }
 
-    fn is(&self, operation: &str, target: &str) -> bool {
-        self.operation == operation && *self.target == *target
+    /// Whether [`confirm`](Self::confirm) was called: of a method, whether a server has answered
+    /// to it.
+    #[must_use]
+    pub fn is_confirmed(&self) -> bool {
+        self.confirmed.load(Ordering::Relaxed)
+    }
+
+    /// Says that the text is what it claims to be.
+    pub fn confirm(&self) {
+        if !self.is_confirmed() {
+            self.confirmed.store(true, Ordering::Relaxed);
+        }
     }
 }
 
@@ -46,17 +72,21 @@ impl Entry {
 pub fn span_name(operation: &'static str, target: &str) -> (Cow<'static, str>, StringValue) {
     match find(operation, target) {
         Some(entry) => (
-            Cow::Borrowed(&entry.name),
-            StringValue::from(&*entry.target),
+            Cow::Borrowed(entry.name),
+            StringValue::from(entry.text.as_str()),
         ),
-        None => {
-            let Entry { target, name, .. } = Entry::new(operation, target);
-            (
-                Cow::Owned(name.into()),
-                StringValue::from(String::from(target)),
-            )
-        }
+        None => (
+            format!("{operation} {target}").into(),
+            StringValue::from(target.to_owned()),
+        ),
     }
+}
+
+/// A text of few values, such as the method of an RPC, if it is among the first 4096 texts and
+/// [names](span_name) of this process.
+#[must_use]
+pub fn shared_text(text: &str) -> Option<&'static SharedText> {
+    find("", text).map(|entry| &entry.text)
 }
 
 fn find(operation: &'static str, target: &str) -> Option<&'static Entry> {
@@ -74,16 +104,28 @@ fn find(operation: &'static str, target: &str) -> Option<&'static Entry> {
 
 fn find_or_keep(operation: &'static str, target: &str) -> Option<&'static Entry> {
     let mut names = NAMES.lock().unwrap_or_else(PoisonError::into_inner);
-    let entry = Entry::new(operation, target);
-    if let Some(known) = names.get(&entry) {
+    if let Some(known) = names.get(&(operation, target)) {
         return Some(known);
     }
     if names.len() >= MAX_NAMES {
         return None;
     }
-    let entry: &'static Entry = Box::leak(Box::new(entry));
-    names.insert(entry);
+    let text = leak(target);
+    let entry: &'static Entry = Box::leak(Box::new(Entry {
+        operation,
+        text: SharedText {
+            text,
+            confirmed: AtomicBool::new(false),
+        },
+        name: leak(&format!("{operation} {target}")),
+    }));
+    names.insert((operation, text), entry);
     Some(entry)
+}
+
+/// A text for good.
+fn leak(text: &str) -> &'static str {
+    Box::leak(text.into())
 }
 
 /// A cheap hash: names differ in length or near an end.
@@ -118,8 +160,17 @@ mod tests {
         assert_eq!(span_name("PUT", "a").0, "PUT a");
     }
 
+    // One test: a flood leaves no room for others.
     #[test]
-    fn a_flood_of_names_is_not_kept() {
+    fn a_text_is_shared_and_confirmed_once_and_a_flood_is_not_kept() {
+        let text = shared_text("pkg.Service/Kept").unwrap();
+        assert_eq!(text.as_str(), "pkg.Service/Kept");
+        assert!(!text.is_confirmed());
+        text.confirm();
+        let again = shared_text("pkg.Service/Kept").unwrap();
+        assert!(std::ptr::eq(text, again) && again.is_confirmed());
+        assert!(!shared_text("pkg.Service/Kept2").unwrap().is_confirmed());
+
         for number in 0..MAX_NAMES * 2 {
             let target = number.to_string();
             assert_eq!(span_name("flood", &target).0, format!("flood {target}"));

@@ -1,11 +1,10 @@
 use super::{Client, Shared};
 use crate::SCOPE;
-use crate::channel::Traced;
+use crate::channel::{EtcdLayer, Traced};
 use crate::companion::{Companions, Prefix};
 use crate::semantics::Etcd;
 use dynamo_trace_core::received::RelationRule;
 use dynamo_trace_core::{Instrumentation, Propagation, Trust};
-use dynamo_trace_http::engine::TraceLayer;
 use etcd_client::{Channel, ConnectOptions, Error};
 use opentelemetry::trace::{Tracer, TracerProvider};
 use std::sync::Arc;
@@ -28,7 +27,7 @@ use std::sync::Arc;
 #[must_use]
 pub struct ClientBuilder {
     semantics: Etcd,
-    layer: TraceLayer<dynamo_trace_http::Client, Etcd>,
+    layer: EtcdLayer,
     instrumentation: Instrumentation,
     trust: Trust,
     relation: RelationRule,
@@ -40,7 +39,7 @@ impl ClientBuilder {
         let semantics = Etcd::default();
         let (name, version) = SCOPE;
         Self {
-            layer: TraceLayer::with_semantics(semantics.clone()),
+            layer: EtcdLayer::with_semantics(semantics.clone()),
             semantics,
             instrumentation: Instrumentation::global(name, version),
             trust: Trust::default(),

@@ -15,9 +15,8 @@ mod telemetry;
 mod transport;
 
 use bytes::Bytes;
-use dynamo_trace_grpc::{Grpc, status};
-use dynamo_trace_http::Client;
-use dynamo_trace_http::engine::Trace;
+use dynamo_trace_grpc::{ClientLayer, Grpc, status};
+use dynamo_trace_http::engine::{Custom, Trace};
 use echo::{Echo, Replies, Reply, codec, listen};
 use futures_util::StreamExt;
 use http::uri::PathAndQuery;
@@ -34,7 +33,7 @@ use tonic::{Code, IntoRequest, Request, Response, Status, Streaming};
 use tower::Layer;
 
 /// A client of `test.Echo`.
-type EchoClient = tonic::client::Grpc<Trace<Channel, Client, Grpc>>;
+type EchoClient = tonic::client::Grpc<Trace<Channel, ClientLayer<Custom<Grpc>>>>;
 
 /// Client and server of one test.
 struct Bench {

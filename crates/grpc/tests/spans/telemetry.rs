@@ -1,5 +1,6 @@
 use dynamo_trace_core::Propagation;
-use dynamo_trace_grpc::{ClientLayer, ServerLayer};
+use dynamo_trace_grpc::{ClientLayer, Grpc, ServerLayer};
+use dynamo_trace_http::engine::Custom;
 use dynamo_trace_testkit::span_log::SpanLog;
 pub(crate) use dynamo_trace_testkit::span_log::{assert_child, attribute, ending, text};
 use opentelemetry::Context;
@@ -21,13 +22,13 @@ impl Telemetry {
         Self { log, provider }
     }
 
-    pub(crate) fn server(&self) -> ServerLayer {
+    pub(crate) fn server(&self) -> ServerLayer<Custom<Grpc>> {
         ServerLayer::new()
             .with_tracer_provider(&self.provider)
             .with_propagation(Propagation::w3c())
     }
 
-    pub(crate) fn client(&self) -> ClientLayer {
+    pub(crate) fn client(&self) -> ClientLayer<Custom<Grpc>> {
         ClientLayer::new()
             .with_tracer_provider(&self.provider)
             .with_propagation(Propagation::w3c())

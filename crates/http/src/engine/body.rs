@@ -1,4 +1,4 @@
-use super::Semantics;
+use super::Boundary;
 use super::open::Open;
 use dynamo_trace_core::span::OnUnwind;
 use http_body::{Body, Frame, SizeHint};
@@ -15,58 +15,45 @@ pin_project! {
     /// Dropping it before its end drops the producer, with the span current, and ends the span as
     /// cancelled. After as many bytes as `content-length` says it is complete.
     #[derive(Debug)]
-    pub struct ResponseBody<B, M: Semantics> {
+    pub struct ResponseBody<B, L: Boundary> {
         #[pin]
         inner: Option<B>,
-        state: State<M>,
+        state: State<L>,
     }
 
-    impl<B, M: Semantics> PinnedDrop for ResponseBody<B, M> {
+    impl<B, L: Boundary> PinnedDrop for ResponseBody<B, L> {
         fn drop(this: Pin<&mut Self>) {
             let mut this = this.project();
             let current = this.state.attach();
             this.inner.set(None);
             drop(current);
-            if let Some(open) = this.state.take_open() {
-                open.end_dropped();
-            }
         }
     }
 }
 
 #[derive(Debug)]
-enum State<M> {
+enum State<L: Boundary> {
     /// The span has ended, and with it its context.
     Ended,
     /// No span waits for the body, but its producer needs the context.
     Passing(Context),
     /// The span ends with the body.
-    Open(Open<M>),
+    Open(Box<Open<L>>),
 }
 
-impl<M: Semantics> State<M> {
+impl<L: Boundary> State<L> {
     /// Makes the context current for the producer of the body.
     fn attach(&self) -> Option<ContextGuard> {
         let context = match self {
             Self::Ended => return None,
             Self::Passing(context) => context,
-            Self::Open(open) => open.record.span.context(),
+            Self::Open(open) => open.record.context(),
         };
         Some(context.clone().attach())
     }
-
-    fn take_open(&mut self) -> Option<Open<M>> {
-        if !matches!(self, Self::Open(_)) {
-            return None;
-        }
-        match std::mem::replace(self, Self::Ended) {
-            Self::Open(open) => Some(open),
-            _ => None,
-        }
-    }
 }
 
-impl<B: Body, M: Semantics> ResponseBody<B, M> {
+impl<B: Body, L: Boundary> ResponseBody<B, L> {
     /// A body that no span waits for.
     pub(super) const fn ended(inner: B) -> Self {
         Self {
@@ -83,10 +70,22 @@ impl<B: Body, M: Semantics> ResponseBody<B, M> {
         }
     }
 
+    /// The body inside, where nothing has to be noted of it.
+    #[cfg(feature = "axum")]
+    pub(crate) fn into_plain(mut self) -> Result<B, Self> {
+        match (&self.state, self.inner.take()) {
+            (State::Ended, Some(inner)) => Ok(inner),
+            (_, inner) => {
+                self.inner = inner;
+                Err(self)
+            }
+        }
+    }
+
     /// A body that the span ends with. An empty one is never polled.
-    pub(super) fn streaming(inner: B, open: Open<M>) -> Self {
+    pub(super) fn streaming(inner: B, mut open: Box<Open<L>>) -> Self {
         if inner.is_end_stream() {
-            open.end();
+            open.complete();
             return Self::ended(inner);
         }
         Self {
@@ -96,10 +95,10 @@ impl<B: Body, M: Semantics> ResponseBody<B, M> {
     }
 }
 
-impl<B, M> Body for ResponseBody<B, M>
+impl<B, L> Body for ResponseBody<B, L>
 where
     B: Body<Error: 'static>,
-    M: Semantics,
+    L: Boundary,
 {
     type Data = B::Data;
     type Error = B::Error;
@@ -114,11 +113,7 @@ where
         };
         let current = this.state.attach();
         let polled = {
-            let _panicked = OnUnwind::new(|| {
-                if let Some(open) = this.state.take_open() {
-                    open.end_unwinding();
-                }
-            });
+            let _panicked = OnUnwind::new(|| *this.state = State::Ended);
             ready!(inner.as_mut().poll_frame(cx))
         };
         // A body may be dropped unpolled once it says that it is at its end.
@@ -132,8 +127,8 @@ where
             // The producer goes in the context that it worked in.
             this.inner.set(None);
             drop(current);
-            if let State::Open(open) = std::mem::replace(this.state, State::Ended) {
-                open.end();
+            if let State::Open(mut open) = std::mem::replace(this.state, State::Ended) {
+                open.complete();
             }
         }
         Poll::Ready(polled)
@@ -149,7 +144,7 @@ where
     }
 }
 
-impl<B: Default + Body, M: Semantics> Default for ResponseBody<B, M> {
+impl<B: Default + Body, L: Boundary> Default for ResponseBody<B, L> {
     fn default() -> Self {
         Self::ended(B::default())
     }

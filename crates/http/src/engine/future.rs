@@ -1,5 +1,5 @@
 use super::call::Call;
-use super::{ResponseBody, Semantics};
+use super::{Boundary, ResponseBody, Semantics, WrapBody};
 use dynamo_trace_core::span::OnUnwind;
 use http::Response;
 use http_body::Body;
@@ -15,27 +15,26 @@ pin_project! {
     /// Dropping it drops the call, with the span current, and ends the span as cancelled.
     #[derive(Debug)]
     #[must_use = "futures do nothing unless polled"]
-    pub struct ResponseFuture<F, M: Semantics> {
+    pub struct ResponseFuture<F, L: Boundary> {
         #[pin]
         inner: Option<F>,
-        call: Option<Call<M>>,
+        call: Option<Call<L>>,
     }
 
-    impl<F, M: Semantics> PinnedDrop for ResponseFuture<F, M> {
+    impl<F, L: Boundary> PinnedDrop for ResponseFuture<F, L> {
         fn drop(this: Pin<&mut Self>) {
             let mut this = this.project();
             if let Some(call) = this.call.take() {
                 let current = call.context().clone().attach();
                 this.inner.set(None);
                 drop(current);
-                call.give_up();
             }
         }
     }
 }
 
-impl<F, M: Semantics> ResponseFuture<F, M> {
-    pub(super) const fn new(inner: F, call: Option<Call<M>>) -> Self {
+impl<F, L: Boundary> ResponseFuture<F, L> {
+    pub(super) const fn new(inner: F, call: Option<Call<L>>) -> Self {
         Self {
             inner: Some(inner),
             call,
@@ -43,14 +42,14 @@ impl<F, M: Semantics> ResponseFuture<F, M> {
     }
 }
 
-impl<F, M, B, E> Future for ResponseFuture<F, M>
+impl<F, L, B, E> Future for ResponseFuture<F, L>
 where
     F: Future<Output = Result<Response<B>, E>>,
-    M: Semantics,
+    L: Boundary<Semantics: Semantics<Bodies: WrapBody<B, L>>>,
     B: Body,
     E: 'static,
 {
-    type Output = Result<Response<ResponseBody<B, M>>, E>;
+    type Output = Result<Response<Wrapped<B, L>>, E>;
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let mut this = self.project();
@@ -60,24 +59,32 @@ where
         let output = {
             let call = this.call.as_ref();
             let _current = call.map(|call| call.context().clone().attach());
-            let _panicked = OnUnwind::new(|| {
-                if let Some(call) = this.call.take() {
-                    call.panicked();
-                }
-            });
+            let _panicked = OnUnwind::new(|| drop(this.call.take()));
             let output = ready!(inner.poll(cx));
             this.inner.set(None);
             output
         };
-        Poll::Ready(match (output, this.call.take()) {
-            (Ok(response), Some(call)) => Ok(call.respond(response)),
-            (Ok(response), None) => Ok(response.map(ResponseBody::ended)),
+        let response = match (output, this.call.take()) {
+            (Ok(response), Some(call)) => call.respond(response),
+            (Ok(response), None) => response.map(ResponseBody::ended),
             (Err(error), call) => {
                 if let Some(call) = call {
                     call.fail(&error);
                 }
-                Err(error)
+                return Poll::Ready(Err(error));
             }
-        })
+        };
+        Poll::Ready(Ok(response.map(wrap::<B, L>)))
     }
+}
+
+/// What becomes of the response body.
+pub(super) type Wrapped<B, L> =
+    <<<L as Boundary>::Semantics as Semantics>::Bodies as WrapBody<B, L>>::Body;
+
+fn wrap<B, L>(body: ResponseBody<B, L>) -> Wrapped<B, L>
+where
+    L: Boundary<Semantics: Semantics<Bodies: WrapBody<B, L>>>,
+{
+    <<L::Semantics as Semantics>::Bodies as WrapBody<B, L>>::wrap(body)
 }

@@ -1,35 +1,116 @@
-use super::Semantics;
-use super::call::Record;
+use super::{Boundary, Head, Record, ResponseBody, Semantics, StreamSummary};
 use bytes::Buf;
 use dynamo_trace_core::Ending;
-use http::HeaderMap;
-use http_body::Frame;
+use http::header::{CONTENT_LENGTH, CONTENT_TYPE};
+use http::{HeaderMap, Method, Response, StatusCode};
+use http_body::{Body, Frame};
 
-/// A call whose response head is in, and whose span ends with the body.
+type CallOf<L> = <<L as Boundary>::Semantics as Semantics>::Call;
+
+/// A call whose span is open, or which is measured. However it goes, it ends once: a drop before
+/// the end ends it as such.
 #[derive(Debug)]
-pub(super) struct Open<M> {
-    pub(super) record: Record<M>,
-    /// The ending if the body comes to its end.
-    ending: Ending,
-    /// It stands, whatever becomes of the body.
-    decided: bool,
-    /// `content-length`: a server stops polling once that much was sent.
-    length: Option<u64>,
+pub(super) struct Open<L: Boundary> {
+    pub(super) record: Record<CallOf<L>>,
+    layer: L,
+    phase: Phase,
+    summary: StreamSummary,
 }
 
-impl<M: Semantics> Open<M> {
-    pub(super) const fn new(
-        record: Record<M>,
+#[derive(Debug)]
+enum Phase {
+    /// No response head yet.
+    Waiting(Bodiless),
+    /// The response head is in; the span ends with the body.
+    Streaming {
+        /// The ending if the body comes to its end.
         ending: Ending,
+        /// It stands, whatever becomes of the body.
         decided: bool,
+        /// `content-length`: a server stops polling once that much was sent.
         length: Option<u64>,
-    ) -> Self {
+    },
+    Ended,
+}
+
+/// The methods whose responses have no body.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Bodiless {
+    Head,
+    Connect,
+    No,
+}
+
+impl Bodiless {
+    pub(super) fn of(method: &Method) -> Self {
+        match *method {
+            Method::HEAD => Self::Head,
+            Method::CONNECT => Self::Connect,
+            _ => Self::No,
+        }
+    }
+
+    /// Whether nobody reads the response's body, whatever the service gave: RFC 9110, 6.4.1.
+    /// Servers drop it unpolled.
+    fn has_no_body(self, status: StatusCode) -> bool {
+        self == Self::Head
+            || (self == Self::Connect && status.is_success())
+            || status.is_informational()
+            || status == StatusCode::NO_CONTENT
+            || status == StatusCode::NOT_MODIFIED
+    }
+}
+
+impl<L: Boundary> Open<L> {
+    pub(super) fn new(record: Record<CallOf<L>>, layer: L, bodiless: Bodiless) -> Self {
         Self {
             record,
+            layer,
+            phase: Phase::Waiting(bodiless),
+            summary: StreamSummary::default(),
+        }
+    }
+
+    pub(super) fn respond<B: Body>(
+        mut self: Box<Self>,
+        mut response: Response<B>,
+    ) -> Response<ResponseBody<B, L>> {
+        let semantics = &self.layer.settings().semantics;
+        let head = semantics.on_head(&mut self.record, &mut response);
+        let Phase::Waiting(bodiless) = self.phase else {
+            return response.map(ResponseBody::ended);
+        };
+        let (ending, decided) = match head {
+            Head::Ends(ending) => {
+                self.end(ending);
+                return response.map(ResponseBody::ended);
+            }
+            Head::Streams(ending) => (ending, false),
+            Head::Decided(ending) => (ending, true),
+        };
+        if bodiless.has_no_body(response.status()) {
+            self.end(ending);
+            return response.map(ResponseBody::ended);
+        }
+        let text = |name| response.headers().get(name)?.to_str().ok();
+        let length = text(CONTENT_LENGTH)
+            .and_then(|length| length.parse().ok())
+            .or_else(|| response.body().size_hint().exact());
+        self.summary.event_stream = text(CONTENT_TYPE).is_some_and(is_event_stream);
+        self.phase = Phase::Streaming {
             ending,
             decided,
             length,
-        }
+        };
+        response.map(|body| ResponseBody::streaming(body, self))
+    }
+
+    /// The service failed.
+    pub(super) fn fail<E: 'static>(&mut self, error: &E) {
+        let semantics = &self.layer.settings().semantics;
+        semantics.on_no_head(&mut self.record);
+        let ending = semantics.on_error(&mut self.record, error);
+        self.end(ending);
     }
 
     /// Takes note of what the body gave, `last` by its own word or not, and tells whether that
@@ -42,83 +123,106 @@ impl<M: Semantics> Open<M> {
         let frame = match polled {
             Some(Ok(frame)) => frame,
             Some(Err(error)) => {
-                self.decide(|record| {
-                    let Record {
-                        semantics,
-                        kind,
-                        span,
-                        ..
-                    } = record;
-                    Some(semantics.on_error(kind, error, span))
-                });
+                self.decide(|semantics, record| Some(semantics.on_error(record, error)));
                 return true;
             }
             None => return true,
         };
         if let Some(data) = frame.data_ref() {
-            self.record.summary.count(data.remaining(), last);
+            let record = &mut self.record;
+            self.summary.count(data.remaining(), last, record.start());
+            self.layer.settings().semantics.on_data(record, data);
         }
         // Servers poll for nothing behind the trailers.
         let trailers = frame.trailers_ref();
         if let Some(trailers) = trailers {
-            self.decide_by(trailers);
+            self.decide(|semantics, record| semantics.on_trailers(record, trailers));
         }
         last || trailers.is_some()
     }
 
     /// The body came to its end.
-    pub(super) fn end(mut self) {
-        self.decide_by(&HeaderMap::new());
-        self.summarize();
-        self.record.span.end(self.ending);
-    }
-
-    /// The consumer went away; after the last byte that is no cancellation.
-    pub(super) fn end_dropped(self) {
-        let all_sent = self.length == Some(self.record.summary.bytes);
-        if self.decided || (all_sent && self.ending == Ending::Complete) {
-            self.end();
-        } else {
+    pub(super) fn complete(&mut self) {
+        self.decide(|semantics, record| semantics.on_trailers(record, &HeaderMap::new()));
+        if let Phase::Streaming { ending, .. } = &mut self.phase {
+            let ending = std::mem::replace(ending, Ending::Complete);
             self.summarize();
-            self.record.give_up();
+            self.end(ending);
         }
     }
 
-    /// The body panicked.
-    pub(super) fn end_unwinding(self) {
-        self.summarize();
+    fn summarize(&mut self) {
+        let semantics = &self.layer.settings().semantics;
+        semantics.on_body_end(&mut self.record, &self.summary);
     }
 
-    fn summarize(&self) {
-        let Record {
-            semantics,
-            kind,
-            summary,
-            span,
-            ..
-        } = &self.record;
-        semantics.on_body_end(kind, summary, span);
-    }
-
-    fn decide_by(&mut self, trailers: &HeaderMap) {
-        self.decide(|record| {
-            let Record {
-                semantics,
-                kind,
-                span,
-                ..
-            } = record;
-            semantics.on_trailers(kind, trailers, span)
-        });
+    fn end(&mut self, ending: Ending) {
+        self.phase = Phase::Ended;
+        self.record.end(ending);
     }
 
     /// Takes this ending, if there is one and none was decided before.
-    fn decide(&mut self, ending: impl FnOnce(&Record<M>) -> Option<Ending>) {
-        if std::mem::replace(&mut self.decided, true) {
-            return;
-        }
-        if let Some(ending) = ending(&self.record) {
-            self.ending = ending;
+    fn decide(
+        &mut self,
+        decision: impl FnOnce(&L::Semantics, &mut Record<CallOf<L>>) -> Option<Ending>,
+    ) {
+        if let Phase::Streaming {
+            ending, decided, ..
+        } = &mut self.phase
+            && !std::mem::replace(decided, true)
+            && let Some(other) = decision(&self.layer.settings().semantics, &mut self.record)
+        {
+            *ending = other;
         }
     }
+
+    /// Its own ending, if dropped now.
+    fn dropped(&mut self) -> Ending {
+        let ending = Ending::dropped();
+        if ending != Ending::Cancelled {
+            return ending;
+        }
+        let elapsed = self.record.elapsed();
+        let semantics = &self.layer.settings().semantics;
+        semantics
+            .on_drop(&mut self.record, elapsed)
+            .unwrap_or(ending)
+    }
+}
+
+impl<L: Boundary> Drop for Open<L> {
+    fn drop(&mut self) {
+        match &self.phase {
+            Phase::Ended => {}
+            Phase::Waiting(_) => {
+                let semantics = &self.layer.settings().semantics;
+                semantics.on_no_head(&mut self.record);
+                let ending = self.dropped();
+                self.end(ending);
+            }
+            Phase::Streaming {
+                ending,
+                decided,
+                length,
+            } => {
+                // After the last byte it is no cancellation that the consumer goes away.
+                let all_sent = *length == Some(self.summary.bytes);
+                if !std::thread::panicking()
+                    && (*decided || (all_sent && *ending == Ending::Complete))
+                {
+                    self.complete();
+                } else {
+                    self.summarize();
+                    let ending = self.dropped();
+                    self.end(ending);
+                }
+            }
+        }
+    }
+}
+
+/// Media types compare in any case: RFC 9110, 8.3.1.
+fn is_event_stream(content_type: &str) -> bool {
+    let kind = content_type.split(';').next().unwrap_or_default();
+    kind.trim().eq_ignore_ascii_case("text/event-stream")
 }

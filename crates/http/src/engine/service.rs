@@ -1,16 +1,18 @@
-use super::call::{Call, Record, Unrecorded};
-use super::filter::{Filter, RequestHead};
-use super::layer::Settings;
-use super::{ResponseBody, ResponseFuture, Semantics, Side, TraceLayer};
-use dynamo_trace_core::Detail;
+use super::call::Call;
+use super::future::Wrapped;
+use super::open::{Bodiless, Open};
+use super::{Boundary, Record, ResponseFuture, Semantics, Side, WrapBody};
 use dynamo_trace_core::span::OnUnwind;
+use dynamo_trace_core::{Detail, SpanGuard};
 use http::{Request, Response};
 use http_body::Body;
-use std::task::{Context, Poll};
+use opentelemetry::Context;
+use opentelemetry::trace::Link;
+use std::task::{self, Poll};
 use std::time::SystemTime;
 use tower_service::Service;
 
-/// A service whose calls are spans. Made by [`TraceLayer`].
+/// A service whose calls are spans. Made by [`TraceLayer`](super::TraceLayer).
 ///
 /// Calls the service inside only after that was ready, and is ready when that is; an error of
 /// its `poll_ready` makes no span. A clone shares tracer and propagation.
@@ -20,13 +22,13 @@ use tower_service::Service;
 /// Dropping the response future or the response body drops what is inside, with the span
 /// current, and ends the span as cancelled.
 #[derive(Clone, Debug)]
-pub struct Trace<S, D, M> {
+pub struct Trace<S, L> {
     inner: S,
-    layer: TraceLayer<D, M>,
+    layer: L,
 }
 
-impl<S, D, M> Trace<S, D, M> {
-    pub(super) const fn new(inner: S, layer: TraceLayer<D, M>) -> Self {
+impl<S, L> Trace<S, L> {
+    pub(super) const fn new(inner: S, layer: L) -> Self {
         Self { inner, layer }
     }
 
@@ -41,68 +43,91 @@ impl<S, D, M> Trace<S, D, M> {
     }
 }
 
-impl<S, D, M, B, R> Service<Request<B>> for Trace<S, D, M>
+impl<S, L, B, R> Service<Request<B>> for Trace<S, L>
 where
-    S: Service<Request<B>, Response = Response<R>, Error: 'static>,
+    S: Service<Request<B>, Response = Response<R>, Error: 'static> + 'static,
+    L: Boundary<Semantics: Semantics<Bodies: WrapBody<R, L>>>,
+    B: 'static,
     R: Body<Error: 'static>,
-    D: Side,
-    M: Semantics,
 {
-    type Response = Response<ResponseBody<R, M>>;
+    type Response = Response<Wrapped<R, L>>;
     type Error = S::Error;
-    type Future = ResponseFuture<S::Future, M>;
+    type Future = ResponseFuture<S::Future, L>;
 
-    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Self::Error>> {
+    fn poll_ready(&mut self, cx: &mut task::Context<'_>) -> Poll<Result<(), Self::Error>> {
         self.inner.poll_ready(cx)
     }
 
     fn call(&mut self, mut request: Request<B>) -> Self::Future {
-        let Settings {
-            instrumentation,
-            trust,
-            semantics,
-            filter,
-        } = &*self.layer.settings;
-        let propagation = instrumentation.propagation();
-        let (parent, link) = D::parent(propagation, trust, request.headers_mut());
-        let is_wanted = |filter: &Filter| (filter.0)(RequestHead::of(&request));
-        let mut start = None;
-        let span = if filter.as_ref().is_none_or(is_wanted) {
-            let span = instrumentation.start_with(parent, |detail| {
-                let mut builder = semantics.start(&D::KIND, &request, detail);
-                builder.span_kind = Some(D::KIND);
-                builder.links = link.map(|link| vec![link]);
-                if detail == Detail::Full {
-                    // One clock read for the span and for what is measured from its start.
-                    start = Some(SystemTime::now());
-                    builder.start_time = start;
-                }
-                builder
-            });
-            span.recorded()
-        } else {
-            Err(parent)
-        };
-        let call = match span {
-            Ok(span) => Call::Recorded(Record::new(span, semantics, D::KIND, &request, start)),
-            Err(context) => Call::Passing(Unrecorded {
-                context,
-                semantics: semantics.clone(),
-                kind: D::KIND,
-            }),
-        };
-        D::send(propagation, call.context(), request.headers_mut());
+        let settings = self.layer.settings();
+        let (parent, link) = L::Side::parent(settings, &mut request);
+        let call = open(&self.layer, parent, link, &mut request);
+        L::Side::send(
+            settings.propagation(),
+            call.context(),
+            request.headers_mut(),
+        );
+        if L::Semantics::calls_lazily::<S>() {
+            return ResponseFuture::new(self.inner.call(request), Some(call));
+        }
         let current = call.context().clone();
         let mut call = Some(call);
         let inner = {
             let _current = current.attach();
-            let _panicked = OnUnwind::new(|| {
-                if let Some(call) = call.take() {
-                    call.panicked();
-                }
-            });
+            let _panicked = OnUnwind::new(|| drop(call.take()));
             self.inner.call(request)
         };
         ResponseFuture::new(inner, call)
     }
+}
+
+#[cfg(feature = "tonic")]
+impl<S: tonic::server::NamedService, L> tonic::server::NamedService for Trace<S, L> {
+    const NAME: &'static str = S::NAME;
+}
+
+/// Starts the span, where one is wanted.
+fn open<L: Boundary, B: 'static>(
+    layer: &L,
+    parent: Context,
+    link: Option<Link>,
+    request: &mut Request<B>,
+) -> Call<L> {
+    let settings = layer.settings();
+    let semantics = &settings.semantics;
+    let is_wanted = settings.wants(request);
+    let mut start = None;
+    let mut call = <L::Semantics as Semantics>::Call::default();
+    let span = if is_wanted {
+        settings.instrumentation.start_with(parent, |detail| {
+            let mut builder = semantics.start(&L::Side::KIND, request, detail, &mut call);
+            builder.span_kind = Some(L::Side::KIND);
+            builder.links = link.map(|link| vec![link]);
+            if detail == Detail::Full {
+                // One clock read for the span and for what is measured from its start.
+                start = Some(SystemTime::now());
+                builder.start_time = start;
+            }
+            builder
+        })
+    } else {
+        SpanGuard::not_recording(parent)
+    };
+    let is_measured = is_wanted && settings.meters.are_there();
+    if !(span.is_recording() || is_measured || semantics.acts()) {
+        return Call::Passing(span.into_context(), layer.clone());
+    }
+    if start.is_none() && span.is_recording() {
+        // Nobody thought that it would be recorded.
+        let full = semantics.start(&L::Side::KIND, request, Detail::Full, &mut call);
+        span.set_attributes(full.attributes.into_iter().flatten());
+    }
+    let start = start.unwrap_or_else(SystemTime::now);
+    let measure = settings
+        .meters
+        .start(is_measured, || semantics.measures(&L::Side::KIND, request));
+    let bodiless = Bodiless::of(request.method());
+    semantics.remember(&L::Side::KIND, request, &mut call);
+    let record = Record::new(call, L::Side::KIND, start, span, measure);
+    Call::Open(Box::new(Open::new(record, layer.clone(), bodiless)))
 }

@@ -1,21 +1,23 @@
 //! Which side of the call a layer stands on.
 
+use super::settings::TrustPolicy;
+use super::{RequestHead, Semantics, Settings};
 use dynamo_trace_core::{CarrierMut, Field, Propagation, Trust};
-use http::HeaderMap;
+use http::{HeaderMap, Request};
 use opentelemetry::Context;
 use opentelemetry::trace::{Link, SpanContext, SpanKind, TraceContextExt};
+use std::fmt;
 
 /// Server or client: where the parent comes from and whether the context is sent on.
-pub trait Side: Clone + Copy + Default + Send + Sync + 'static {
+pub trait Side: Clone + Copy + fmt::Debug + Default + Send + Sync + 'static {
     /// The kind of the span.
     const KIND: SpanKind;
 
     /// The context to start the span in, and the caller's span where it is only linked. Takes
     /// from the headers what must not go on.
-    fn parent(
-        propagation: &Propagation,
-        trust: &Trust,
-        headers: &mut HeaderMap,
+    fn parent<M: Semantics, B>(
+        settings: &Settings<M>,
+        request: &mut Request<B>,
     ) -> (Context, Option<Link>);
 
     /// Puts the span's context on the request.
@@ -33,41 +35,55 @@ pub struct Client;
 impl Side for Server {
     const KIND: SpanKind = SpanKind::Server;
 
-    fn parent(
-        propagation: &Propagation,
-        trust: &Trust,
-        headers: &mut HeaderMap,
+    fn parent<M: Semantics, B>(
+        settings: &Settings<M>,
+        request: &mut Request<B>,
     ) -> (Context, Option<Link>) {
-        let remote = propagation.remote(headers, trust);
-        // A handler may copy the headers to a request of its own, and where nobody replaces the
-        // fields there, what was refused here would arrive.
-        if *trust != Trust::trusted() {
-            for name in propagation.fields() {
-                headers.remove_field(Field::named(name));
+        let propagation = settings.propagation();
+        match &settings.trust {
+            TrustPolicy::All(trust) => received(propagation, trust, request.headers_mut()),
+            TrustPolicy::By(trust) => {
+                let trust = (trust.0)(RequestHead::of(request));
+                received(propagation, &trust, request.headers_mut())
             }
         }
-        let link = remote.is_link_only().then(|| remote.to_link()).flatten();
-        let context = Context::map_current(|current| {
-            // Inside of another layer for the same request, that one's span is the parent.
-            let span = current.span();
-            let span = span.span_context();
-            let caller = remote.span_context().map(SpanContext::trace_id);
-            if span.is_valid() && !span.is_remote() && caller == Some(span.trace_id()) {
-                current.clone()
-            } else {
-                remote.attach_to(current)
-            }
-        });
-        (context, link)
     }
 
     fn send(_: &Propagation, _: &Context, _: &mut HeaderMap) {}
 }
 
+fn received(
+    propagation: &Propagation,
+    trust: &Trust,
+    headers: &mut HeaderMap,
+) -> (Context, Option<Link>) {
+    let remote = propagation.remote(headers, trust);
+    // A handler may copy the headers to a request of its own, and where nobody replaces the
+    // fields there, what was refused here would arrive.
+    if *trust != Trust::trusted() {
+        for name in propagation.fields() {
+            headers.remove_field(Field::named(name));
+        }
+    }
+    let link = remote.is_link_only().then(|| remote.to_link()).flatten();
+    let context = Context::map_current(|current| {
+        // Inside of another layer for the same request, that one's span is the parent.
+        let span = current.span();
+        let span = span.span_context();
+        let caller = remote.span_context().map(SpanContext::trace_id);
+        if span.is_valid() && !span.is_remote() && caller == Some(span.trace_id()) {
+            current.clone()
+        } else {
+            remote.attach_to(current)
+        }
+    });
+    (context, link)
+}
+
 impl Side for Client {
     const KIND: SpanKind = SpanKind::Client;
 
-    fn parent(_: &Propagation, _: &Trust, _: &mut HeaderMap) -> (Context, Option<Link>) {
+    fn parent<M: Semantics, B>(_: &Settings<M>, _: &mut Request<B>) -> (Context, Option<Link>) {
         (Context::current(), None)
     }
 

@@ -1,55 +1,61 @@
-use std::time::{Duration, Instant, SystemTime};
+use crate::attributes::{
+    STREAM_BYTES, STREAM_CHUNKS, STREAM_LONGEST_GAP, STREAM_TIME_TO_FIRST_CHUNK,
+    TIME_TO_FIRST_CHUNK,
+};
+use opentelemetry::KeyValue;
+use std::time::{Duration, SystemTime};
 
 /// What is counted of a streamed body: plain fields, one clock read a chunk, and none for a body
-/// of one chunk.
-#[derive(Clone, Copy, Debug)]
+/// of one chunk that says so. By the clock of the span's own times.
+#[derive(Clone, Copy, Debug, Default)]
 pub struct StreamSummary {
-    start: SystemTime,
-    last: Option<Instant>,
-    /// Whether the body is a stream of server-sent events.
+    last: Option<SystemTime>,
+    /// Whether the body is a stream of server-sent events: of tokens.
     pub event_stream: bool,
     /// How many chunks of data came.
     pub chunks: u64,
     /// How many bytes of data came.
     pub bytes: u64,
-    /// From the start of the request to the first chunk, of a stream of events.
-    pub time_to_first_chunk: Option<Duration>,
+    /// From the start of the request to the first of several chunks.
+    pub time_to_first_chunk: Duration,
     /// The longest time between two chunks.
     pub longest_gap: Duration,
 }
 
 impl StreamSummary {
-    pub(super) const fn starting_at(start: SystemTime) -> Self {
-        Self {
-            start,
-            last: None,
-            event_stream: false,
-            chunks: 0,
-            bytes: 0,
-            time_to_first_chunk: None,
-            longest_gap: Duration::ZERO,
-        }
-    }
-
-    /// The time since the start of the request.
-    #[must_use]
-    pub fn elapsed(&self) -> Duration {
-        self.start.elapsed().unwrap_or_default()
-    }
-
-    /// Counts a chunk, the `last` one or not.
-    pub(super) fn count(&mut self, bytes: usize, last: bool) {
+    /// Counts a chunk, the `last` one or not, of a request that began at `start`.
+    pub(super) fn count(&mut self, bytes: usize, last: bool, start: SystemTime) {
         self.chunks += 1;
         self.bytes += bytes as u64;
-        if self.event_stream && self.chunks == 1 {
-            self.time_to_first_chunk = Some(self.elapsed());
-        }
         if last && self.last.is_none() {
             return;
         }
-        let now = Instant::now();
-        if let Some(last) = self.last.replace(now) {
-            self.longest_gap = self.longest_gap.max(now - last);
+        let now = SystemTime::now();
+        let since = |then| now.duration_since(then).unwrap_or_default();
+        match self.last.replace(now) {
+            Some(last) => self.longest_gap = self.longest_gap.max(since(last)),
+            None => self.time_to_first_chunk = since(start),
         }
+    }
+
+    /// What was counted, as attributes. One chunk is a plain body, not a stream: there are none.
+    pub fn attributes(&self) -> impl Iterator<Item = KeyValue> + use<> {
+        let time_to_first_chunk = match self.event_stream {
+            true => TIME_TO_FIRST_CHUNK,
+            false => STREAM_TIME_TO_FIRST_CHUNK,
+        };
+        let count = |count| i64::try_from(count).unwrap_or(i64::MAX);
+        let (chunks, bytes) = (count(self.chunks), count(self.bytes));
+        let seconds = [self.time_to_first_chunk, self.longest_gap].map(|d| d.as_secs_f64());
+        let [first, longest] = seconds;
+        let attributes = move || {
+            [
+                KeyValue::new(STREAM_CHUNKS, chunks),
+                KeyValue::new(STREAM_BYTES, bytes),
+                KeyValue::new(time_to_first_chunk, first),
+                KeyValue::new(STREAM_LONGEST_GAP, longest),
+            ]
+        };
+        (self.chunks > 1).then(attributes).into_iter().flatten()
     }
 }

@@ -105,7 +105,7 @@ async fn an_axum_handler_answers_head_and_completes() {
         let telemetry = Telemetry::new();
         let app = Router::new()
             .route("/", get(async || "a body"))
-            .layer(telemetry.server());
+            .layer(telemetry.axum());
         let server = Server::start(app).await;
         protocol.send(&server, Method::HEAD, "/").await;
         let [span] = telemetry.ended().await;
@@ -135,7 +135,7 @@ async fn an_upgrade_ends_the_span_with_the_head() {
     };
     let app = Router::new()
         .route("/", get(switch))
-        .layer(telemetry.server());
+        .layer(telemetry.axum());
     let server = Server::start(app).await;
     let mut stream = TcpStream::connect(server.addr).await.unwrap();
     let request = b"GET / HTTP/1.1\r\nhost: x\r\nconnection: upgrade\r\nupgrade: echo\r\n\r\n";
@@ -170,7 +170,7 @@ async fn a_stream_of_150_ms_lasts_that_long() {
         };
         let app = Router::new()
             .route("/", get(tokens))
-            .layer(telemetry.server());
+            .layer(telemetry.axum());
         let server = Server::start(app).await;
         protocol.get(&server, "/").await;
         let [span] = telemetry.ended().await;
@@ -205,7 +205,7 @@ async fn a_spawned_task_does_not_hold_the_span_open() {
     };
     let app = Router::new()
         .route("/", get(handler))
-        .layer(telemetry.server());
+        .layer(telemetry.axum());
     let server = Server::start(app).await;
     Protocol::Http1.get(&server, "/").await;
     let [span] = telemetry.ended().await;

@@ -22,9 +22,7 @@ async fn before_the_head() {
                 std::future::pending::<()>().await;
             }
         };
-        let app = Router::new()
-            .route("/", get(hang))
-            .layer(telemetry.server());
+        let app = Router::new().route("/", get(hang)).layer(telemetry.axum());
         let server = Server::start(app).await;
         tokio::select! {
             _ = protocol.send(&server, Method::GET, "/") => panic!("no response was given"),
@@ -57,7 +55,7 @@ fn two_chunks(telemetry: &Telemetry, length: Option<&'static str>) -> Router {
     };
     Router::new()
         .route("/", get(handler))
-        .layer(telemetry.server())
+        .layer(telemetry.axum())
 }
 
 #[tokio::test]
@@ -129,7 +127,7 @@ async fn the_producer_is_dropped_with_the_span_current() {
         };
         let app = Router::new()
             .route("/", get(handler))
-            .layer(telemetry.server());
+            .layer(telemetry.axum());
         let server = Server::start(app).await;
         let mut response = protocol.send(&server, Method::GET, "/").await;
         soon(response.frame()).await.unwrap().unwrap();

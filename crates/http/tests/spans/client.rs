@@ -47,7 +47,7 @@ async fn the_span_ends_with_the_head_and_parents_the_server() {
                 "/",
                 get(move |headers| async move { handler(headers).await }),
             )
-            .layer(telemetry.server());
+            .layer(telemetry.axum());
         let server = Server::start(app).await;
         let client = telemetry.client().layer(protocol.client());
         let caller = telemetry.caller();

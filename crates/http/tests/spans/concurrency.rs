@@ -35,7 +35,7 @@ async fn every_span_that_starts_ends() {
         };
         let app = Router::new()
             .route("/", get(tokens))
-            .layer(telemetry.server());
+            .layer(telemetry.axum());
         let server = Server::start(app).await;
         let client = telemetry.client().layer(protocol.client());
         let start = || {

@@ -2,8 +2,6 @@
 
 use crate::{Telemetry, frames};
 use bytes::Bytes;
-use dynamo_trace_http::Http;
-use dynamo_trace_http::engine::ResponseBody;
 use futures_util::poll;
 use http::{Request, Response};
 use http_body::{Body, Frame};
@@ -199,7 +197,7 @@ async fn a_body_that_knows_its_end_ends_the_span_there() {
 /// Reads the response, and tells of each place whether a span was current.
 async fn places(
     seen: &Seen,
-    response: Response<ResponseBody<Chunks, Http>>,
+    response: Response<impl Body<Data = Bytes, Error = Infallible>>,
 ) -> Vec<(&'static str, bool)> {
     let mut body = Box::pin(response.into_body());
     while body.frame().await.is_some() {}

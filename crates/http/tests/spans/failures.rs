@@ -141,7 +141,7 @@ async fn a_5xx_is_an_error_and_a_4xx_is_none() {
         let telemetry = Telemetry::new();
         let app = Router::new()
             .route("/", get(async move || (status, "text")))
-            .layer(telemetry.server());
+            .layer(telemetry.axum());
         let server = Server::start(app).await;
         Protocol::Http1.get(&server, "/").await;
         let [span] = telemetry.ended().await;
@@ -168,7 +168,7 @@ async fn a_5xx_stays_an_error_when_its_body_is_not_read() {
                     (StatusCode::BAD_GATEWAY, body)
                 }),
             )
-            .layer(telemetry.server());
+            .layer(telemetry.axum());
         let server = Server::start(app).await;
         drop(protocol.send(&server, Method::GET, "/").await);
         let [span] = telemetry.ended().await;

@@ -6,7 +6,8 @@ use axum::body::Body;
 use axum::extract::State;
 use axum::routing::get;
 use dynamo_trace_core::Propagation;
-use dynamo_trace_http::ServerLayer;
+use dynamo_trace_http::engine::Custom;
+use dynamo_trace_http::{Http, ServerLayer};
 use http::Request;
 use opentelemetry::Context;
 use opentelemetry::trace::FutureExt;
@@ -23,7 +24,7 @@ fn request(path: &str) -> Request<Body> {
     request.body(Body::empty()).unwrap()
 }
 
-fn layer(telemetry: &Telemetry) -> ServerLayer {
+fn layer(telemetry: &Telemetry) -> ServerLayer<Custom<Http>> {
     telemetry
         .server()
         .with_filter(|request| request.uri.path() != "/health")

@@ -29,7 +29,7 @@ fn router() -> Router {
 /// The span of one request to an axum router with the layer in it.
 async fn record(method: &str, uri: &str) -> SpanData {
     let telemetry = Telemetry::new();
-    let app = router().layer(telemetry.server());
+    let app = router().layer(telemetry.axum());
     let server = Server::start(app).await;
     let method = method.parse().unwrap();
     send(&server, method, uri).await;
@@ -85,7 +85,7 @@ async fn a_layer_in_a_nested_router_sees_the_whole_route() {
     let telemetry = Telemetry::new();
     let nested = Router::new()
         .route("/{model}", get(async || "one"))
-        .layer(telemetry.server());
+        .layer(telemetry.axum());
     let app = Router::new().nest("/v1", Router::new().nest("/models", nested));
     let server = Server::start(app).await;
     send(&server, Method::GET, "/v1/models/llama").await;
@@ -111,7 +111,7 @@ async fn an_unknown_method_is_other() {
 #[tokio::test]
 async fn secrets_do_not_stand_on_the_span() {
     let telemetry = Telemetry::new();
-    let app = router().layer(telemetry.server());
+    let app = router().layer(telemetry.axum());
     let request = Request::get("/any?Signature=secret&a=b")
         .header("authorization", "Bearer secret")
         .header("cookie", "session=secret")
@@ -135,7 +135,7 @@ async fn the_host_names_the_server() {
         ("not a host", None, None),
     ] {
         let telemetry = Telemetry::new();
-        let server = Server::start(router().layer(telemetry.server())).await;
+        let server = Server::start(router().layer(telemetry.axum())).await;
         let mut stream = TcpStream::connect(server.addr).await.unwrap();
         let request = format!("GET /any HTTP/1.1\r\nhost: {host}\r\nconnection: close\r\n\r\n");
         stream.write_all(request.as_bytes()).await.unwrap();

@@ -1,5 +1,7 @@
 use dynamo_trace_core::Propagation;
-use dynamo_trace_http::{ClientLayer, ServerLayer};
+use dynamo_trace_http::axum::{self, Axum};
+use dynamo_trace_http::engine::Custom;
+use dynamo_trace_http::{ClientLayer, Http, ServerLayer};
 use dynamo_trace_testkit::span_log::SpanLog;
 pub(crate) use dynamo_trace_testkit::span_log::{assert_child, attribute, ending, text};
 use opentelemetry::Context;
@@ -21,13 +23,21 @@ impl Telemetry {
         Self { log, provider }
     }
 
-    pub(crate) fn server(&self) -> ServerLayer {
+    /// For axum's routers.
+    pub(crate) fn axum(&self) -> axum::ServerLayer<Custom<Http<Axum>>> {
+        axum::ServerLayer::new()
+            .with_tracer_provider(&self.provider)
+            .with_propagation(Propagation::w3c())
+    }
+
+    /// For any service.
+    pub(crate) fn server(&self) -> ServerLayer<Custom<Http>> {
         ServerLayer::new()
             .with_tracer_provider(&self.provider)
             .with_propagation(Propagation::w3c())
     }
 
-    pub(crate) fn client(&self) -> ClientLayer {
+    pub(crate) fn client(&self) -> ClientLayer<Custom<Http>> {
         ClientLayer::new()
             .with_tracer_provider(&self.provider)
             .with_propagation(Propagation::w3c())

@@ -93,7 +93,7 @@ async fn without_headers_the_current_span_is_the_parent() {
     let ambient = telemetry.caller();
     let app = Router::new()
         .route("/", get(async || ()))
-        .layer(telemetry.server());
+        .layer(telemetry.axum());
     let called = app.oneshot(Request::new(Body::empty()));
     opentelemetry::trace::FutureExt::with_context(called, ambient.clone())
         .await

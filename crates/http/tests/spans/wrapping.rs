@@ -6,8 +6,8 @@ use axum::Router;
 use axum::body::Body;
 use axum::routing::get;
 use bytes::Bytes;
-use dynamo_trace_http::engine::{ResponseBody, ResponseFuture, Trace};
-use dynamo_trace_http::{Client, ClientLayer, Http, ServerLayer};
+use dynamo_trace_http::engine::{Custom, ResponseBody, ResponseFuture, Trace};
+use dynamo_trace_http::{ClientLayer, Http, ServerLayer};
 use http::{Request, Response};
 use http_body_util::{BodyExt, Full};
 use std::convert::Infallible;
@@ -106,7 +106,7 @@ async fn it_stacks_with_other_layers() {
     let telemetry = Telemetry::new();
     let app = Router::new().route("/", get(async || "done")).layer(
         ServiceBuilder::new()
-            .layer(telemetry.server())
+            .layer(telemetry.axum())
             .map_response(axum::response::IntoResponse::into_response),
     );
     let server = Server::start(app).await;
@@ -132,10 +132,11 @@ fn the_types_are_what_tower_and_hyper_ask_for() {
     fn shared<T: Clone + Send + Sync + 'static>() {}
     fn sent<T: Send + 'static>() {}
     shared::<ServerLayer>();
+    shared::<ServerLayer<Custom<Http>>>();
     shared::<ClientLayer>();
-    shared::<Trace<Strict, Client, Http>>();
-    sent::<ResponseFuture<Ready<Result<Response<Body>, Infallible>>, Http>>();
-    sent::<ResponseBody<Body, Http>>();
+    shared::<Trace<Strict, ClientLayer>>();
+    sent::<ResponseFuture<Ready<Result<Response<Body>, Infallible>>, ServerLayer>>();
+    sent::<ResponseBody<Body, ServerLayer<Custom<Http>>>>();
 }
 
 #[tokio::test]
@@ -143,8 +144,8 @@ async fn a_layer_inside_of_another_is_its_child() {
     let telemetry = Telemetry::new();
     let app = Router::new()
         .route("/inner", get(async || "hello"))
-        .layer(telemetry.server())
-        .layer(telemetry.server());
+        .layer(telemetry.axum())
+        .layer(telemetry.axum());
     let request = Request::get("/inner")
         .header(
             "traceparent",

@@ -16,7 +16,7 @@ use axum::http::StatusCode;
 use axum::routing::{get, post};
 use clap::Args;
 use dynamo_trace::grpc::ClientLayer;
-use dynamo_trace::http::ServerLayer;
+use dynamo_trace::http::axum::ServerLayer;
 use dynamo_trace::nats;
 use dynamo_trace::sdk::Telemetry;
 use responses::Responses;

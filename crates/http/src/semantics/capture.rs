@@ -1,0 +1,51 @@
+use crate::attributes::{MAX_LEN, cut};
+use http::{HeaderMap, HeaderName, HeaderValue};
+use opentelemetry::{Array, Key, KeyValue, StringValue, Value};
+use std::sync::Arc;
+
+/// What stands for the value of a header that is marked as sensitive.
+const REDACTED: &str = "REDACTED";
+/// How many values of one header are recorded.
+const MAX_VALUES: usize = 32;
+
+/// A header that was asked for, and its attribute.
+#[derive(Clone, Debug)]
+pub(crate) struct Captured {
+    name: HeaderName,
+    key: Key,
+}
+
+impl Captured {
+    /// `side` is `request` or `response`.
+    pub(crate) fn new(side: &str, name: HeaderName) -> Self {
+        let key: Arc<str> = format!("http.{side}.header.{name}").into();
+        Self {
+            name,
+            key: Key::from(key),
+        }
+    }
+}
+
+/// The headers that were asked for and are there: all values in order, as the conventions have
+/// it, those that are marked as sensitive redacted.
+pub(super) fn attributes(
+    asked: &[Captured],
+    headers: &HeaderMap,
+) -> impl Iterator<Item = KeyValue> {
+    asked.iter().filter_map(|captured| {
+        let values = headers.get_all(&captured.name).iter().take(MAX_VALUES);
+        let values: Vec<StringValue> = values.map(recorded).collect();
+        let value = Value::Array(Array::String(values));
+        headers
+            .contains_key(&captured.name)
+            .then(|| KeyValue::new(captured.key.clone(), value))
+    })
+}
+
+fn recorded(value: &HeaderValue) -> StringValue {
+    if value.is_sensitive() {
+        return REDACTED.into();
+    }
+    let text = String::from_utf8_lossy(value.as_bytes());
+    StringValue::from(cut(&text, MAX_LEN).to_owned())
+}

@@ -1,0 +1,49 @@
+//! What a client knows of a request.
+
+use super::authority::{Authority, Scheme};
+use super::capped;
+use crate::attributes::{
+    HTTP_REQUEST_BODY_SIZE, HTTP_REQUEST_RESEND_COUNT, SERVER_ADDRESS, SERVER_PORT, URL_FULL,
+    URL_TEMPLATE,
+};
+use crate::redact;
+use crate::resend::Sends;
+use http::header::{CONTENT_LENGTH, HOST};
+use http::{HeaderValue, Request};
+use opentelemetry::{KeyValue, StringValue};
+
+pub(super) fn push<B>(
+    attributes: &mut Vec<KeyValue>,
+    request: &Request<B>,
+    template: Option<StringValue>,
+    body_sizes: bool,
+) {
+    let uri = request.uri();
+    let host = || request.headers().get(HOST)?.to_str().ok();
+    let authority = uri.authority().map(|a| a.as_str()).or_else(host);
+    let server = server(request);
+    let url = redact::url(uri, authority.filter(|_| server.is_some()));
+    attributes.extend(url.map(|url| capped(URL_FULL, &url)));
+    attributes.extend(template.map(|template| KeyValue::new(URL_TEMPLATE, template)));
+    attributes.extend(server.into_iter().flatten());
+    let resent = request.extensions().get().and_then(Sends::count);
+    attributes.extend(resent.map(|count| KeyValue::new(HTTP_REQUEST_RESEND_COUNT, count)));
+    if body_sizes {
+        let length = request.headers().get(CONTENT_LENGTH);
+        let length = length.and_then(|v| v.to_str().ok()?.parse::<i64>().ok());
+        attributes.extend(length.map(|length| KeyValue::new(HTTP_REQUEST_BODY_SIZE, length)));
+    }
+}
+
+/// Address and port of the server, where the request tells them.
+pub(super) fn server<B>(request: &Request<B>) -> Option<impl Iterator<Item = KeyValue> + use<B>> {
+    let uri = request.uri();
+    let authority = uri.authority().map(|a| a.as_str().as_bytes());
+    let host = || request.headers().get(HOST).map(HeaderValue::as_bytes);
+    let Authority { host, port } = Authority::read(authority.or_else(host)?)?;
+    // Who sends a path alone knows the connection; its default port is not known here.
+    let port = port.or_else(|| uri.scheme().map(|_| Scheme::of(uri).port));
+    let port = port.map(|port| KeyValue::new(SERVER_PORT, i64::from(port)));
+    let address = KeyValue::new(SERVER_ADDRESS, host);
+    Some([Some(address), port].into_iter().flatten())
+}
