@@ -1,4 +1,4 @@
-//! The project's tasks: `cargo xtask demo | test | lint | check`.
+//! The project's tasks: `cargo xtask demo | test | lint | check | bench`.
 //!
 //! It has no dependencies, so that it compiles in a second, and before `protoc` is there.
 
@@ -19,6 +19,8 @@ usage: cargo xtask <task> [options]
   test    run all tests; options go to `cargo test`
   lint    formatting, clippy, documentation, dependencies
   check   lint and test: what CI runs
+  bench   measure what the layers cost, beside those of others; `http` or `grpc` alone
+            --rounds N        how often each is timed (60)
 ";
 
 fn main() -> ExitCode {
@@ -29,6 +31,7 @@ fn main() -> ExitCode {
         "demo" => demo(&options),
         "test" => test(&options),
         "lint" => lint(),
+        "bench" => bench(&options),
         "check" => lint().and_then(|()| test(&options)),
         "help" | "--help" | "-h" => {
             eprint!("{USAGE}");
@@ -54,6 +57,16 @@ fn demo(options: &[String]) -> Result<(), String> {
 fn test(options: &[String]) -> Result<(), String> {
     tools::ensure()?;
     let mut arguments = vec!["test", "--workspace", "--all-features"];
+    arguments.extend(options.iter().map(String::as_str));
+    cargo::run(&arguments)
+}
+
+/// In a workspace of its own, so that only this task compiles the others.
+fn bench(options: &[String]) -> Result<(), String> {
+    let manifest = concat!(env!("CARGO_MANIFEST_DIR"), "/../benches/Cargo.toml");
+    // All of its programs: the one that runs starts the others.
+    cargo::run(&["build", "--release", "--manifest-path", manifest])?;
+    let mut arguments = vec!["run", "--release", "--manifest-path", manifest, "--"];
     arguments.extend(options.iter().map(String::as_str));
     cargo::run(&arguments)
 }
