@@ -8,7 +8,7 @@ use axum::body::Body;
 use axum::routing::get;
 use axum_tracing_opentelemetry::middleware::OtelAxumLayer;
 use bytes::Bytes;
-use dynamo_trace_http::ServerLayer;
+use dynamo_trace_http::axum::ServerLayer;
 use futures_util::stream;
 use http::Request;
 use opentelemetry_instrumentation_tower::http::server::Layer as InstrumentationLayer;
