@@ -65,10 +65,9 @@ impl Asked {
     }
 
     /// The method of a client, and what is asked for if that is too long.
-    pub(crate) fn own(&self) -> impl Iterator<Item = KeyValue> + use<> {
+    pub(crate) fn own(&self) -> (KeyValue, Option<KeyValue>) {
         let original = short(self.path()).is_none().then(|| original(self.path()));
-        let method = KeyValue::new(RPC_METHOD, self.value());
-        std::iter::once(method).chain(original)
+        (KeyValue::new(RPC_METHOD, self.value()), original)
     }
 
     /// Sets the method of a server, once it is seen whether that knows it.

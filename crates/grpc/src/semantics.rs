@@ -6,13 +6,12 @@ use crate::messages::{Counted, Messages, Requests};
 use crate::method::{Answer, Asked};
 use crate::{deadline, error, status};
 use bytes::Buf;
-use dynamo_trace_core::span::recent_value;
+use dynamo_trace_core::span::SharedText;
 use dynamo_trace_core::{Detail, Ending};
-use dynamo_trace_http::PeerAddr;
-use dynamo_trace_http::attributes::{MAX_LEN, cut};
 use dynamo_trace_http::engine::{
     AnyBody, Head, Measures, Record, Semantics, Settings, StreamSummary,
 };
+use dynamo_trace_http::{PeerAddr, authority};
 use http::header::CONTENT_TYPE;
 use http::{HeaderMap, HeaderValue, Request, Response, StatusCode};
 use opentelemetry::KeyValue;
@@ -99,17 +98,20 @@ impl Semantics for Grpc {
             return builder;
         }
         let mut attributes = Vec::with_capacity(ATTRIBUTES);
-        attributes.push(KeyValue::new(RPC_SYSTEM_NAME, "grpc"));
+        let system = KeyValue::new(RPC_SYSTEM_NAME, "grpc");
+        let [address, port] = server(request);
+        if !is_server {
+            let (method, original) = asked.own();
+            let all = [Some(system), Some(method), original, address, port];
+            attributes.extend(all.into_iter().flatten());
+            return builder.with_attributes(attributes);
+        }
+        let [peer, peer_port] = peer(request);
         // Of a method that it was not asked for before, a server knows when it answers; and an
         // attribute is set but once.
-        if is_server {
-            attributes.extend(asked.known());
-            attributes.extend(peer(request).into_iter().flatten());
-            call.asked = Some(asked);
-        } else {
-            attributes.extend(asked.own());
-        }
-        attributes.extend(server(request).into_iter().flatten());
+        let all = [Some(system), asked.known(), address, port, peer, peer_port];
+        attributes.extend(all.into_iter().flatten());
+        call.asked = Some(asked);
         builder.with_attributes(attributes)
     }
 
@@ -132,7 +134,7 @@ impl Semantics for Grpc {
             attributes.extend(asked.known());
             "rpc.server.call.duration"
         } else {
-            attributes.extend(asked.own().take(1));
+            attributes.push(asked.own().0);
             attributes.extend(server(request).into_iter().flatten());
             "rpc.client.call.duration"
         };
@@ -224,30 +226,30 @@ fn is_grpc(headers: &HeaderMap) -> bool {
 }
 
 /// Address and port of the server, as the request has them.
-fn server<B>(request: &Request<B>) -> Option<impl Iterator<Item = KeyValue> + use<B>> {
-    let authority = request.uri().authority()?;
-    let host = authority.host();
-    let host = host.strip_prefix('[').unwrap_or(host);
-    let host = host.strip_suffix(']').unwrap_or(host);
-    let address = KeyValue::new(SERVER_ADDRESS, recent_value(cut(host, MAX_LEN)));
-    let port = authority.port_u16();
-    let port = port.map(|port| KeyValue::new(SERVER_PORT, i64::from(port)));
-    Some([Some(address), port].into_iter().flatten())
+fn server<B>(request: &Request<B>) -> [Option<KeyValue>; 2] {
+    let authority = request.uri().authority();
+    let known = authority.and_then(|authority| authority::read(authority.as_str().as_bytes()));
+    let (host, port) = known.unzip();
+    let port = port.flatten();
+    [
+        host.map(|host| KeyValue::new(SERVER_ADDRESS, host)),
+        port.map(|port| KeyValue::new(SERVER_PORT, i64::from(port))),
+    ]
 }
 
 /// The other end of the connection, where tonic or another server leaves it.
-fn peer<B>(request: &Request<B>) -> Option<[KeyValue; 2]> {
+fn peer<B>(request: &Request<B>) -> [Option<KeyValue>; 2] {
     let extensions = request.extensions();
     let of_tonic = || extensions.get::<TcpConnectInfo>()?.remote_addr();
-    let peer: SocketAddr = match extensions.get::<PeerAddr>() {
-        Some(peer) => peer.0,
-        None => of_tonic()?,
+    let peer = match extensions.get::<PeerAddr>() {
+        Some(peer) => Some(peer.0),
+        None => of_tonic(),
     };
-    let address = recent_value(&peer.ip().to_canonical().to_string());
-    Some([
-        KeyValue::new(NETWORK_PEER_ADDRESS, address),
-        KeyValue::new(NETWORK_PEER_PORT, i64::from(peer.port())),
-    ])
+    let address = |peer: SocketAddr| SharedText::value_of(&peer.ip().to_canonical().to_string());
+    [
+        peer.map(|peer| KeyValue::new(NETWORK_PEER_ADDRESS, address(peer))),
+        peer.map(|peer| KeyValue::new(NETWORK_PEER_PORT, i64::from(peer.port()))),
+    ]
 }
 
 fn answered(record: &mut Record<GrpcCall>, answer: Answer) {

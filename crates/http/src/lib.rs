@@ -59,6 +59,7 @@
 //! [`engine`] is the one service, future and body behind the layers, which gRPC shares.
 
 pub mod attributes;
+pub mod authority;
 #[cfg(feature = "axum")]
 pub mod axum;
 pub mod engine;
