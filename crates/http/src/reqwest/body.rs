@@ -25,12 +25,10 @@ pub(super) fn take_head(mut response: Response, with_url: bool) -> http::Respons
     *head.version_mut() = response.version();
     *head.headers_mut() = mem::take(response.headers_mut());
     *head.extensions_mut() = mem::take(response.extensions_mut());
-    let mut with_url = url.map(|url| http::response::Builder::new().url(url));
-    if let Some(url) = with_url
-        .as_mut()
-        .and_then(|builder| builder.extensions_mut())
-    {
-        head.extensions_mut().extend(mem::take(url));
+    if let Some(url) = url {
+        let mut builder = http::response::Builder::new().url(url);
+        let url = builder.extensions_mut().map(mem::take);
+        head.extensions_mut().extend(url.unwrap_or_default());
     }
     head.map(|()| Rest {
         whole: Some(response),

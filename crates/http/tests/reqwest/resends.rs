@@ -87,20 +87,34 @@ async fn every_send_is_a_span_which_tells_how_many_were_before() {
 }
 
 #[tokio::test]
-async fn a_middleware_outside_of_the_retries_has_counts_of_its_own() {
+async fn every_middleware_counts_for_itself() {
     let telemetry = Telemetry::new();
-    let (server, _) = failing(1).await;
-    let client = ClientBuilder::new(plain())
-        .with(ClientMiddleware::from(telemetry.layer()))
+    let middleware = || ClientMiddleware::from(telemetry.layer());
+    let outside = ClientBuilder::new(plain())
+        .with(middleware())
         .with(retries())
-        .with(ClientMiddleware::from(telemetry.layer()))
-        .build();
-    soon(client.get(url(&server, "/")).send()).await.unwrap();
+        .with(middleware());
+    let (server, _) = failing(1).await;
+    let sent = outside.build().get(url(&server, "/")).send();
+    soon(sent).await.unwrap();
     let spans: [SpanData; 3] = telemetry.ended().await;
     assert_eq!(resends(&spans), [None, Some(1.into()), None]);
     let [first, second, outer] = spans;
     assert_child(&first, &outer.span_context);
     assert_child(&second, &outer.span_context);
+
+    let telemetry = Telemetry::new();
+    let middleware = || ClientMiddleware::from(telemetry.layer());
+    let inside = ClientBuilder::new(plain())
+        .with(retries())
+        .with(middleware())
+        .with(middleware());
+    let (server, _) = failing(1).await;
+    let sent = inside.build().get(url(&server, "/")).send();
+    soon(sent).await.unwrap();
+    let spans: [SpanData; 4] = telemetry.ended().await;
+    // To the inner one, each send is the first that the outer one makes.
+    assert_eq!(resends(&spans), [None, None, None, Some(1.into())]);
 }
 
 /// Sends once more once the first send has been given up.
