@@ -96,7 +96,10 @@ async fn a_route_is_the_template_of_the_url() {
 #[tokio::test]
 async fn a_redirect_that_reqwest_follows_is_in_the_span() {
     let telemetry = Telemetry::new();
-    let there = get(async || "there");
+    let there = get(async |headers: HeaderMap| {
+        let sent = headers["traceparent"].to_str().unwrap();
+        sent.split('-').nth(2).unwrap().to_owned()
+    });
     let here = get(async || axum::response::Redirect::to("/there"));
     let app = Router::new().route("/", here).route("/there", there);
     let server = Server::start(app).await;
@@ -104,6 +107,8 @@ async fn a_redirect_that_reqwest_follows_is_in_the_span() {
     let response = response.unwrap();
     assert_eq!(response.url().path(), "/there");
     let [span] = telemetry.ended().await;
+    let parent = soon(response.text()).await.unwrap();
+    assert_eq!(parent, span.span_context.span_id().to_string());
     let status = attribute(&span, "http.response.status_code");
     assert_eq!(status, Some(200.into()));
     assert_eq!(text(&span, "url.full"), Some(url(&server, "/")));
