@@ -63,7 +63,7 @@ impl<B: Body, L: Boundary> ResponseBody<B, L> {
     }
 
     /// The body inside, where nothing has to be noted of it.
-    #[cfg(feature = "axum")]
+    #[cfg(any(feature = "axum", feature = "reqwest"))]
     pub(crate) fn into_plain(mut self) -> Result<B, Self> {
         match (&self.state, self.inner.take()) {
             (State::Ended, Some(inner)) => Ok(inner),
