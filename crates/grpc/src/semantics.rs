@@ -122,17 +122,18 @@ impl Semantics for Grpc {
         if *kind == SpanKind::Server {
             call.timeout = deadline::of(request.headers());
             call.plain = !is_grpc(request.headers());
+            // There may be no span.
+            call.asked.get_or_insert_with(|| Asked::of(request.uri()));
         }
     }
 
     fn measures<B>(&self, kind: &SpanKind, request: &Request<B>) -> Measures {
-        let asked = Asked::of(request.uri());
         let mut attributes = vec![KeyValue::new(RPC_SYSTEM_NAME, "grpc")];
         let duration = if *kind == SpanKind::Server {
-            attributes.extend(asked.known());
+            // The method comes with the answer.
             "rpc.server.call.duration"
         } else {
-            attributes.extend(asked.own().take(1));
+            attributes.extend(Asked::of(request.uri()).own().take(1));
             attributes.extend(server(request).into_iter().flatten());
             "rpc.client.call.duration"
         };
@@ -145,16 +146,10 @@ impl Semantics for Grpc {
 
     fn on_head<B>(&self, record: &mut Record<GrpcCall>, response: &mut Response<B>) -> Head {
         let (code, status) = (status::of(response.headers()), response.status());
-        // Of the methods that are known, some may be unimplemented: nothing tells them apart.
-        let is_unknown = match code {
-            Some(code) => code == Code::Unimplemented,
-            None => status == StatusCode::NOT_FOUND,
-        };
-        let answer = match record.call.plain {
-            _ if is_unknown => Answer::Unknown,
+        let answer = match Answer::of(code, status) {
             // It names no method.
-            true => Answer::None,
-            false => Answer::Known,
+            Answer::Known if record.call.plain => Answer::None,
+            answer => answer,
         };
         answered(record, answer);
         // A status in the head means that no trailers follow.
