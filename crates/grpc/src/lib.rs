@@ -60,6 +60,7 @@
 //!
 //! The engine is that of [`dynamo_trace_http::engine`].
 
+mod address;
 pub mod attributes;
 mod carrier;
 mod deadline;

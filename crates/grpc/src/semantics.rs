@@ -1,27 +1,21 @@
 use crate::attributes::{
-    NETWORK_PEER_ADDRESS, NETWORK_PEER_PORT, REQUEST_MESSAGES, RESPONSE_MESSAGES,
-    RPC_RESPONSE_STATUS_CODE, RPC_SYSTEM_NAME, SERVER_ADDRESS, SERVER_PORT,
+    REQUEST_MESSAGES, RESPONSE_MESSAGES, RPC_RESPONSE_STATUS_CODE, RPC_SYSTEM_NAME,
 };
 use crate::messages::{Counted, Messages, Requests};
 use crate::method::{Answer, Asked};
-use crate::{deadline, error, status};
+use crate::{address, deadline, error, status};
 use bytes::Buf;
-use dynamo_trace_core::span::recent_value;
 use dynamo_trace_core::{Detail, Ending};
-use dynamo_trace_http::PeerAddr;
-use dynamo_trace_http::attributes::{MAX_LEN, cut};
 use dynamo_trace_http::engine::{
     AnyBody, Head, Measures, Record, Semantics, Settings, StreamSummary,
 };
 use http::header::CONTENT_TYPE;
-use http::{HeaderMap, HeaderValue, Request, Response, StatusCode};
+use http::{HeaderMap, HeaderValue, Request, Response, StatusCode, Uri};
 use opentelemetry::KeyValue;
 use opentelemetry::trace::{SpanBuilder, SpanKind};
-use std::net::SocketAddr;
-use std::sync::LazyLock;
+use std::sync::{Arc, LazyLock};
 use std::time::Duration;
 use tonic::Code;
-use tonic::transport::server::TcpConnectInfo;
 
 /// What the media types of gRPC begin with.
 const GRPC: &[u8] = b"application/grpc";
@@ -36,10 +30,11 @@ const ATTRIBUTES: usize = 12;
 ///
 /// let layer = ServerLayer::with_semantics(Grpc::new().with_message_counts());
 /// ```
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Debug, Default)]
 #[non_exhaustive]
 pub struct Grpc {
     counts_messages: bool,
+    server: Option<Arc<[KeyValue]>>,
 }
 
 impl Grpc {
@@ -48,6 +43,26 @@ impl Grpc {
     pub const fn new() -> Self {
         Self {
             counts_messages: false,
+            server: None,
+        }
+    }
+
+    /// Says whom a client calls, where requests do not: tonic puts the channel's endpoint into a
+    /// request only behind the layers around the channel. Without it, and without
+    /// `with_origin` of the generated client, spans of a client have no `server.address`.
+    ///
+    /// ```
+    /// use dynamo_trace_grpc::{ClientLayer, Grpc};
+    /// use tonic::transport::Endpoint;
+    ///
+    /// let endpoint = Endpoint::from_static("http://[::1]:50051");
+    /// let layer = ClientLayer::with_semantics(Grpc::new().with_server(endpoint.uri()));
+    /// ```
+    #[must_use]
+    pub fn with_server(self, endpoint: &Uri) -> Self {
+        Self {
+            server: address::endpoint(endpoint),
+            ..self
         }
     }
 
@@ -104,12 +119,12 @@ impl Semantics for Grpc {
         // attribute is set but once.
         if is_server {
             attributes.extend(asked.known());
-            attributes.extend(peer(request).into_iter().flatten());
+            attributes.extend(address::peer(request).into_iter().flatten());
             call.asked = Some(asked);
         } else {
             attributes.extend(asked.own());
         }
-        attributes.extend(server(request).into_iter().flatten());
+        attributes.extend(self.server(kind, request.uri()));
         builder.with_attributes(attributes)
     }
 
@@ -134,7 +149,7 @@ impl Semantics for Grpc {
             "rpc.server.call.duration"
         } else {
             attributes.extend(Asked::of(request.uri()).own().take(1));
-            attributes.extend(server(request).into_iter().flatten());
+            attributes.extend(self.server(kind, request.uri()));
             "rpc.client.call.duration"
         };
         Measures {
@@ -211,38 +226,22 @@ impl Semantics for Grpc {
     }
 }
 
+impl Grpc {
+    /// Address and port of the server, as the request has them or as a client was told.
+    fn server(&self, kind: &SpanKind, uri: &Uri) -> impl Iterator<Item = KeyValue> + use<'_> {
+        let asked = address::server(uri);
+        let told = self.server.as_deref();
+        let told = told.filter(|_| asked.is_none() && *kind == SpanKind::Client);
+        let told = told.unwrap_or_default().iter().cloned();
+        asked.into_iter().flatten().chain(told)
+    }
+}
+
 /// Whether this is gRPC, or gRPC-Web: gRPC over HTTP/2, "Requests".
 fn is_grpc(headers: &HeaderMap) -> bool {
     let kind = headers.get(CONTENT_TYPE).map(HeaderValue::as_bytes);
     let start = kind.and_then(|kind| kind.get(..GRPC.len()));
     start.is_some_and(|start| start.eq_ignore_ascii_case(GRPC))
-}
-
-/// Address and port of the server, as the request has them.
-fn server<B>(request: &Request<B>) -> Option<impl Iterator<Item = KeyValue> + use<B>> {
-    let authority = request.uri().authority()?;
-    let host = authority.host();
-    let host = host.strip_prefix('[').unwrap_or(host);
-    let host = host.strip_suffix(']').unwrap_or(host);
-    let address = KeyValue::new(SERVER_ADDRESS, recent_value(cut(host, MAX_LEN)));
-    let port = authority.port_u16();
-    let port = port.map(|port| KeyValue::new(SERVER_PORT, i64::from(port)));
-    Some([Some(address), port].into_iter().flatten())
-}
-
-/// The other end of the connection, where tonic or another server leaves it.
-fn peer<B>(request: &Request<B>) -> Option<[KeyValue; 2]> {
-    let extensions = request.extensions();
-    let of_tonic = || extensions.get::<TcpConnectInfo>()?.remote_addr();
-    let peer: SocketAddr = match extensions.get::<PeerAddr>() {
-        Some(peer) => peer.0,
-        None => of_tonic()?,
-    };
-    let address = recent_value(&peer.ip().to_canonical().to_string());
-    Some([
-        KeyValue::new(NETWORK_PEER_ADDRESS, address),
-        KeyValue::new(NETWORK_PEER_PORT, i64::from(peer.port())),
-    ])
 }
 
 fn answered(record: &mut Record<GrpcCall>, answer: Answer) {
