@@ -129,7 +129,7 @@ impl Semantics for Grpc {
     }
 
     fn remember<B: 'static>(&self, kind: &SpanKind, request: &mut Request<B>, call: &mut GrpcCall) {
-        if self.counts_messages {
+        if self.counts_messages && is_grpc(request.headers()) {
             let requests = Requests::default();
             Counted::put_around(request.body_mut(), &requests);
             call.messages = Some((requests, Messages::default()));
@@ -167,6 +167,11 @@ impl Semantics for Grpc {
             answer => answer,
         };
         answered(record, answer);
+        if let Some((_, responses)) = &mut record.call.messages
+            && !is_grpc(response.headers())
+        {
+            responses.lose();
+        }
         // A status in the head means that no trailers follow.
         if let Some(code) = code {
             return Head::Decided(ended(record, code));
