@@ -11,6 +11,7 @@ mod cancellation;
 mod concurrency;
 mod echo;
 mod foreign;
+mod services;
 mod telemetry;
 mod transport;
 
