@@ -1,5 +1,9 @@
 //! What is counted of streams: chunks, bytes and times of responses, and messages either way.
-#![expect(clippy::unwrap_used, reason = "helpers of tests fail their tests")]
+#![expect(
+    clippy::unwrap_used,
+    clippy::panic,
+    reason = "helpers of tests fail their tests"
+)]
 
 mod compressed;
 mod messages;
