@@ -1,21 +1,18 @@
 //! What interceptors do to a request: they add a context, and leave everything else.
 #![expect(clippy::unwrap_used, reason = "helpers of tests fail their tests")]
 
+mod both;
+
 use dynamo_trace_core::{Propagation, Trust};
-use dynamo_trace_grpc::{ClientInterceptor, ServerInterceptor, ServerLayer};
-use dynamo_trace_testkit::span_log::{SpanLog, assert_child};
+use dynamo_trace_grpc::{ClientInterceptor, ServerInterceptor};
 use dynamo_trace_testkit::vectors::TRACEPARENT;
 use http::{HeaderMap, HeaderName, HeaderValue};
 use opentelemetry::Context;
 use opentelemetry::baggage::BaggageExt;
-use opentelemetry::trace::{SpanContext, TraceContextExt, Tracer, TracerProvider};
-use std::convert::Infallible;
+use opentelemetry::trace::{SpanContext, TraceContextExt};
 use tonic::Request;
-use tonic::body::Body;
 use tonic::metadata::{MetadataMap, MetadataValue};
 use tonic::service::Interceptor;
-use tonic::service::interceptor::InterceptedService;
-use tower::{Layer, ServiceExt, service_fn};
 
 fn client() -> ClientInterceptor {
     ClientInterceptor::new().with_propagation(Propagation::w3c())
@@ -154,35 +151,4 @@ fn a_server_trusts_as_far_as_it_is_told() {
         let left: Vec<_> = headers.keys().map(HeaderName::as_str).collect();
         assert_eq!(left, ["text"]);
     }
-}
-
-#[tokio::test]
-async fn inside_of_a_layer_the_context_is_that_of_its_span() {
-    let log = SpanLog::default();
-    let provider = log.provider();
-    let handler = service_fn(async |request: http::Request<Body>| {
-        let context = request.extensions().get::<Context>().unwrap().clone();
-        let mut response = http::Response::new(Body::empty());
-        response.extensions_mut().insert(context);
-        Ok::<_, Infallible>(response)
-    });
-    let layer = ServerLayer::new()
-        .with_tracer_provider(&provider)
-        .with_propagation(Propagation::w3c());
-    let service = layer.layer(InterceptedService::new(handler, server()));
-    let call = http::Request::post("http://localhost/test.Echo/Unary")
-        .header("traceparent", TRACEPARENT)
-        .header("baggage", "k=v")
-        .body(Body::empty());
-    let response = service.oneshot(call.unwrap()).await.unwrap();
-    let context = response.extensions().get::<Context>().unwrap().clone();
-    drop(response);
-    assert_eq!(context.baggage().len(), 1);
-    provider.tracer("test").start_with_context("work", &context);
-    let [server, work] = {
-        let mut spans = log.ended::<2>().await;
-        spans.sort_by_key(|span| span.name == "work");
-        spans
-    };
-    assert_child(&work, &server.span_context);
 }
