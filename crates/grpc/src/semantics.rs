@@ -1,26 +1,21 @@
 use crate::attributes::{
-    NETWORK_PEER_ADDRESS, NETWORK_PEER_PORT, REQUEST_MESSAGES, RESPONSE_MESSAGES,
-    RPC_RESPONSE_STATUS_CODE, RPC_SYSTEM_NAME, SERVER_ADDRESS, SERVER_PORT,
+    REQUEST_MESSAGES, RESPONSE_MESSAGES, RPC_RESPONSE_STATUS_CODE, RPC_SYSTEM_NAME,
 };
 use crate::messages::{Counted, Messages, Requests};
 use crate::method::{Answer, Asked};
-use crate::{deadline, error, status};
+use crate::{address, deadline, error, status};
 use bytes::Buf;
-use dynamo_trace_core::span::SharedText;
 use dynamo_trace_core::{Detail, Ending};
 use dynamo_trace_http::engine::{
     AnyBody, Head, Measures, Record, Semantics, Settings, StreamSummary,
 };
-use dynamo_trace_http::{PeerAddr, authority};
 use http::header::CONTENT_TYPE;
-use http::{HeaderMap, HeaderValue, Request, Response, StatusCode};
+use http::{HeaderMap, HeaderValue, Request, Response, StatusCode, Uri};
 use opentelemetry::KeyValue;
 use opentelemetry::trace::{SpanBuilder, SpanKind};
-use std::net::SocketAddr;
-use std::sync::LazyLock;
+use std::sync::{Arc, LazyLock};
 use std::time::Duration;
 use tonic::Code;
-use tonic::transport::server::TcpConnectInfo;
 
 /// What the media types of gRPC begin with.
 const GRPC: &[u8] = b"application/grpc";
@@ -35,10 +30,11 @@ const ATTRIBUTES: usize = 12;
 ///
 /// let layer = ServerLayer::with_semantics(Grpc::new().with_message_counts());
 /// ```
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Debug, Default)]
 #[non_exhaustive]
 pub struct Grpc {
     counts_messages: bool,
+    server: Option<Arc<[KeyValue]>>,
 }
 
 impl Grpc {
@@ -47,6 +43,26 @@ impl Grpc {
     pub const fn new() -> Self {
         Self {
             counts_messages: false,
+            server: None,
+        }
+    }
+
+    /// Says whom a client calls, where requests do not: tonic puts the channel's endpoint into a
+    /// request only behind the layers around the channel. Without it, and without
+    /// `with_origin` of the generated client, spans of a client have no `server.address`.
+    ///
+    /// ```
+    /// use dynamo_trace_grpc::{ClientLayer, Grpc};
+    /// use tonic::transport::Endpoint;
+    ///
+    /// let endpoint = Endpoint::from_static("http://[::1]:50051");
+    /// let layer = ClientLayer::with_semantics(Grpc::new().with_server(endpoint.uri()));
+    /// ```
+    #[must_use]
+    pub fn with_server(self, endpoint: &Uri) -> Self {
+        Self {
+            server: address::endpoint(endpoint),
+            ..self
         }
     }
 
@@ -98,25 +114,24 @@ impl Semantics for Grpc {
             return builder;
         }
         let mut attributes = Vec::with_capacity(ATTRIBUTES);
-        let system = KeyValue::new(RPC_SYSTEM_NAME, "grpc");
-        let [address, port] = server(request);
-        if !is_server {
-            let (method, original) = asked.own();
-            let all = [Some(system), Some(method), original, address, port];
-            attributes.extend(all.into_iter().flatten());
-            return builder.with_attributes(attributes);
-        }
-        let [peer, peer_port] = peer(request);
+        attributes.push(KeyValue::new(RPC_SYSTEM_NAME, "grpc"));
         // Of a method that it was not asked for before, a server knows when it answers; and an
         // attribute is set but once.
-        let all = [Some(system), asked.known(), address, port, peer, peer_port];
-        attributes.extend(all.into_iter().flatten());
-        call.asked = Some(asked);
+        if is_server {
+            attributes.extend(asked.known());
+            attributes.extend(address::peer(request).into_iter().flatten());
+            call.asked = Some(asked);
+        } else {
+            let (method, original) = asked.own();
+            attributes.push(method);
+            attributes.extend(original);
+        }
+        attributes.extend(self.server(kind, request.uri()));
         builder.with_attributes(attributes)
     }
 
     fn remember<B: 'static>(&self, kind: &SpanKind, request: &mut Request<B>, call: &mut GrpcCall) {
-        if self.counts_messages {
+        if self.counts_messages && is_grpc(request.headers()) {
             let requests = Requests::default();
             Counted::put_around(request.body_mut(), &requests);
             call.messages = Some((requests, Messages::default()));
@@ -124,18 +139,19 @@ impl Semantics for Grpc {
         if *kind == SpanKind::Server {
             call.timeout = deadline::of(request.headers());
             call.plain = !is_grpc(request.headers());
+            // There may be no span.
+            call.asked.get_or_insert_with(|| Asked::of(request.uri()));
         }
     }
 
     fn measures<B>(&self, kind: &SpanKind, request: &Request<B>) -> Measures {
-        let asked = Asked::of(request.uri());
         let mut attributes = vec![KeyValue::new(RPC_SYSTEM_NAME, "grpc")];
         let duration = if *kind == SpanKind::Server {
-            attributes.extend(asked.known());
+            // The method comes with the answer.
             "rpc.server.call.duration"
         } else {
-            attributes.push(asked.own().0);
-            attributes.extend(server(request).into_iter().flatten());
+            attributes.push(Asked::of(request.uri()).own().0);
+            attributes.extend(self.server(kind, request.uri()));
             "rpc.client.call.duration"
         };
         Measures {
@@ -147,18 +163,17 @@ impl Semantics for Grpc {
 
     fn on_head<B>(&self, record: &mut Record<GrpcCall>, response: &mut Response<B>) -> Head {
         let (code, status) = (status::of(response.headers()), response.status());
-        // Of the methods that are known, some may be unimplemented: nothing tells them apart.
-        let is_unknown = match code {
-            Some(code) => code == Code::Unimplemented,
-            None => status == StatusCode::NOT_FOUND,
-        };
-        let answer = match record.call.plain {
-            _ if is_unknown => Answer::Unknown,
+        let answer = match Answer::of(code, status) {
             // It names no method.
-            true => Answer::None,
-            false => Answer::Known,
+            Answer::Known if record.call.plain => Answer::None,
+            answer => answer,
         };
         answered(record, answer);
+        if let Some((_, responses)) = &mut record.call.messages
+            && !is_grpc(response.headers())
+        {
+            responses.lose();
+        }
         // A status in the head means that no trailers follow.
         if let Some(code) = code {
             return Head::Decided(ended(record, code));
@@ -218,38 +233,22 @@ impl Semantics for Grpc {
     }
 }
 
+impl Grpc {
+    /// Address and port of the server, as the request has them or as a client was told.
+    fn server(&self, kind: &SpanKind, uri: &Uri) -> impl Iterator<Item = KeyValue> + use<'_> {
+        let asked = address::server(uri);
+        let told = self.server.as_deref();
+        let told = told.filter(|_| asked.is_none() && *kind == SpanKind::Client);
+        let told = told.unwrap_or_default().iter().cloned();
+        asked.into_iter().flatten().chain(told)
+    }
+}
+
 /// Whether this is gRPC, or gRPC-Web: gRPC over HTTP/2, "Requests".
 fn is_grpc(headers: &HeaderMap) -> bool {
     let kind = headers.get(CONTENT_TYPE).map(HeaderValue::as_bytes);
     let start = kind.and_then(|kind| kind.get(..GRPC.len()));
     start.is_some_and(|start| start.eq_ignore_ascii_case(GRPC))
-}
-
-/// Address and port of the server, as the request has them.
-fn server<B>(request: &Request<B>) -> [Option<KeyValue>; 2] {
-    let authority = request.uri().authority();
-    let known = authority.and_then(|authority| authority::read(authority.as_str().as_bytes()));
-    let (host, port) = known.unzip();
-    let port = port.flatten();
-    [
-        host.map(|host| KeyValue::new(SERVER_ADDRESS, host)),
-        port.map(|port| KeyValue::new(SERVER_PORT, i64::from(port))),
-    ]
-}
-
-/// The other end of the connection, where tonic or another server leaves it.
-fn peer<B>(request: &Request<B>) -> [Option<KeyValue>; 2] {
-    let extensions = request.extensions();
-    let of_tonic = || extensions.get::<TcpConnectInfo>()?.remote_addr();
-    let peer = match extensions.get::<PeerAddr>() {
-        Some(peer) => Some(peer.0),
-        None => of_tonic(),
-    };
-    let address = |peer: SocketAddr| SharedText::value_of(&peer.ip().to_canonical().to_string());
-    [
-        peer.map(|peer| KeyValue::new(NETWORK_PEER_ADDRESS, address(peer))),
-        peer.map(|peer| KeyValue::new(NETWORK_PEER_PORT, i64::from(peer.port()))),
-    ]
 }
 
 fn answered(record: &mut Record<GrpcCall>, answer: Answer) {

@@ -69,8 +69,13 @@ impl<T> Record<T> {
 
     /// Sets an attribute of the span and of what is measured: one of few values.
     pub fn set_measured(&mut self, attribute: KeyValue) {
-        self.measure.add(&attribute);
+        self.measure(&attribute);
         self.span.set_attributes([attribute]);
+    }
+
+    /// Sets an attribute of what is measured, which the span has already: one of few values.
+    pub fn measure(&mut self, attribute: &KeyValue) {
+        self.measure.add(attribute);
     }
 
     /// Renames the span.
