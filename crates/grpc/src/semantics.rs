@@ -13,9 +13,11 @@ use http::header::CONTENT_TYPE;
 use http::{HeaderMap, HeaderValue, Request, Response, StatusCode, Uri};
 use opentelemetry::KeyValue;
 use opentelemetry::trace::{SpanBuilder, SpanKind};
+use std::any::TypeId;
 use std::sync::{Arc, LazyLock};
 use std::time::Duration;
 use tonic::Code;
+use tonic::service::Routes;
 
 /// What the media types of gRPC begin with.
 const GRPC: &[u8] = b"application/grpc";
@@ -92,12 +94,19 @@ pub struct GrpcCall {
 impl Semantics for Grpc {
     const SCOPE: (&'static str, &'static str) = (env!("CARGO_PKG_NAME"), env!("CARGO_PKG_VERSION"));
 
+    const HAS_EVENT_STREAMS: bool = false;
+
     type Call = GrpcCall;
     type Bodies = AnyBody;
 
     fn defaults() -> &'static Settings<Self> {
         static DEFAULTS: LazyLock<Settings<Grpc>> = LazyLock::new(|| Settings::new(Grpc::new()));
         &DEFAULTS
+    }
+
+    /// Routes call what is in them when their future is polled.
+    fn calls_lazily<S: 'static>() -> bool {
+        TypeId::of::<S>() == TypeId::of::<Routes>()
     }
 
     fn start<B>(

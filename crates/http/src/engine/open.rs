@@ -93,13 +93,14 @@ impl<L: Boundary> Open<L> {
             self.end(ending);
             return false;
         }
-        let text = |name| response.headers().get(name)?.to_str().ok();
-        // A body of known length is no stream of events.
         let known = response.body().size_hint().exact();
-        let length = known.or_else(|| {
+        let mut length = known;
+        // A body of known length is no stream of events.
+        if known.is_none() && L::Semantics::HAS_EVENT_STREAMS {
+            let text = |name| response.headers().get(name)?.to_str().ok();
             self.summary.event_stream = text(CONTENT_TYPE).is_some_and(is_event_stream);
-            text(CONTENT_LENGTH)?.parse().ok()
-        });
+            length = text(CONTENT_LENGTH).and_then(|length| length.parse().ok());
+        }
         self.phase = Phase::Streaming {
             ending,
             decided,

@@ -86,11 +86,15 @@ impl<T> Record<T> {
     }
 
     pub(super) fn end(&mut self, ending: Ending) {
-        if self.is_recording() || self.measure.is_running() {
-            let now = SystemTime::now();
+        let is_measured = self.measure.is_running();
+        if !(is_measured || self.is_recording()) {
+            return;
+        }
+        let now = SystemTime::now();
+        if is_measured {
             let duration = now.duration_since(self.start).unwrap_or_default();
             self.measure.end(&ending, duration);
-            self.span.end_at(ending, now);
         }
+        self.span.end_at(ending, now);
     }
 }
