@@ -4,6 +4,7 @@ use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 use std::time::Duration;
 
 use clap::ValueEnum;
+use dynamo_trace_core::Instrumentation;
 use opentelemetry::trace::{SpanId, TraceId, TracerProvider};
 use opentelemetry::{Context, global};
 use opentelemetry_sdk::error::OTelSdkResult;
@@ -68,6 +69,8 @@ impl Mode {
             .build();
         global::set_text_map_propagator(TraceContextPropagator::new());
         global::set_tracer_provider(provider.clone());
+        // As set-up with dynamo-trace does.
+        let _ = Instrumentation::set_global_tracer_provider(provider.clone());
         if needs == Needs::Tracing {
             let layer = tracing_opentelemetry::layer().with_tracer(provider.tracer("bench"));
             let subscriber = tracing_subscriber::registry().with(layer);

@@ -1,4 +1,4 @@
-use crate::propagation::Propagation;
+use crate::propagation::{Propagation, kept};
 use crate::span::SpanGuard;
 use crate::w3c::Flags;
 use opentelemetry::global;
@@ -235,6 +235,9 @@ where
         };
         SpanGuard::not_recording(match ids {
             // No span to hold: its ids are enough, for half of the allocations.
+            Some(ids) if is_random(&ids) => {
+                kept::with_random(parent, &ids).with_remote_span_context(ids)
+            }
             Some(ids) => parent.with_remote_span_context(ids),
             None => parent,
         })
@@ -260,15 +263,18 @@ fn is_noop(tracer: &impl Tracer) -> bool {
 /// The SDK clears the flags of a span that its sampler drops; Level 2, 3.2.2.5.2 demands that
 /// the random flag of a continued trace stays.
 fn keep_random_flag(own: &SpanContext, parent: &SpanContext) -> SpanContext {
-    let random = Flags::RANDOM.bits() & parent.trace_flags().to_u8();
-    if random == 0 || own.trace_id() != parent.trace_id() {
+    if !is_random(parent) || own.trace_id() != parent.trace_id() {
         return own.clone();
     }
     SpanContext::new(
         own.trace_id(),
         own.span_id(),
-        TraceFlags::new(own.trace_flags().to_u8() | random),
+        TraceFlags::new(own.trace_flags().to_u8() | Flags::RANDOM.bits()),
         own.is_remote(),
         own.trace_state().clone(),
     )
+}
+
+fn is_random(span: &SpanContext) -> bool {
+    Flags::new(span.trace_flags().to_u8()).contains(Flags::RANDOM)
 }

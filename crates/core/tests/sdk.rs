@@ -7,7 +7,8 @@
 
 mod support;
 
-use dynamo_trace_core::{Instrumentation, Propagation, SpanGuard};
+use dynamo_trace_core::{CarrierMut, Field, Instrumentation, Propagation, SpanGuard, Trust};
+use http::HeaderMap;
 use opentelemetry::trace::{
     Link, SpanBuilder, SpanContext, SpanKind, TraceContextExt, TraceId, TraceState, Tracer,
     TracerProvider,
@@ -91,6 +92,23 @@ fn the_random_flag_survives_a_span_of_the_users_own() {
     let tracer = sdk.provider.tracer("user");
     let own = tracer.start_with_context("own", &context);
     let context = context.with_span(own);
+    assert_eq!(context.span().span_context().trace_flags().to_u8(), 0);
+    assert!(sent(&context)["traceparent"].ends_with("-02"));
+}
+
+/// So does it below a span of an adapter that was dropped.
+#[test]
+fn the_random_flag_survives_below_a_dropped_span() {
+    let sdk = Sdk::new();
+    let mut headers = HeaderMap::new();
+    headers.set_field(Field::TraceParent, &traceparent(2));
+    let trusted = Trust::trusted();
+    let (context, _) = Propagation::w3c().receive(&Context::new(), &headers, &trusted);
+    let server = start(&sdk.instrumentation, &context);
+    assert!(!server.is_recording());
+    let tracer = sdk.provider.tracer("user");
+    let own = tracer.start_with_context("own", server.context());
+    let context = server.context().with_span(own);
     assert_eq!(context.span().span_context().trace_flags().to_u8(), 0);
     assert!(sent(&context)["traceparent"].ends_with("-02"));
 }

@@ -5,7 +5,7 @@ use dynamo_trace_core::carrier::{ExtractorCarrier, InjectorCarrier};
 use dynamo_trace_core::w3c::baggage;
 use dynamo_trace_core::{
     Carrier, CarrierMut, ContextBlock, ContextBlockBuf, Environment, Field, Fields, Format,
-    Propagation,
+    Propagation, Trust,
 };
 use dynamo_trace_testkit::vectors::{self, ExpectedParent, TRACEPARENT, WireField};
 use http::{HeaderMap, HeaderName, HeaderValue};
@@ -198,6 +198,26 @@ const CONTROL: usize = 3;
 #[test]
 fn header_map() {
     assert_eq!(run(hop::<HeaderMap>), ALL - CONTROL);
+}
+
+/// As a server does it, with few headers and with many.
+#[test]
+fn a_request() {
+    fn hop<const OTHERS: usize>(fields: &[WireField]) -> Option<Sent> {
+        let mut headers = HeaderMap::of(fields)?;
+        for number in 0..OTHERS {
+            let name = HeaderName::from_bytes(format!("x-{number}").as_bytes()).ok()?;
+            headers.append(name, HeaderValue::from_static("other"));
+        }
+        let propagation = Propagation::w3c();
+        let (context, link) = propagation.receive(&Context::new(), &headers, &Trust::trusted());
+        assert!(link.is_none());
+        let mut out = HeaderMap::new();
+        propagation.inject(&context, &mut out);
+        Some(Sent::read(&out))
+    }
+    assert_eq!(run(hop::<0>), ALL - CONTROL);
+    assert_eq!(run(hop::<100>), ALL - CONTROL);
 }
 
 #[test]

@@ -3,6 +3,7 @@
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
+use dynamo_trace_core::Instrumentation;
 use dynamo_trace_core::span::begin_shutdown;
 use opentelemetry_sdk::error::OTelSdkError;
 use opentelemetry_sdk::trace::{SdkTracerProvider, TracerProviderBuilder};
@@ -65,6 +66,8 @@ impl Telemetry {
         }
         if let Some(provider) = &provider {
             silently(|| opentelemetry::global::set_tracer_provider(provider.clone()));
+            // Set-up is once a process: there is no other.
+            let _ = Instrumentation::set_global_tracer_provider(provider.clone());
         }
         propagation::install(propagators.formats);
         if let Some(value) = propagators.incomplete {

@@ -28,6 +28,19 @@ pub(super) fn is_in(cx: &Context) -> bool {
     cx.get::<KeptTrace>().is_some()
 }
 
+/// Keeps the random flag of `span` for spans below it that the SDK drops, unless something is
+/// kept already.
+pub(crate) fn with_random(cx: Context, span: &SpanContext) -> Context {
+    if is_in(&cx) {
+        return cx;
+    }
+    cx.with_value(KeptTrace {
+        trace_id: Some(span.trace_id()),
+        random: true,
+        tracestate: TraceState::default(),
+    })
+}
+
 impl KeptTrace {
     fn belongs_to(&self, span: &SpanContext) -> bool {
         self.trace_id == Some(span.trace_id())

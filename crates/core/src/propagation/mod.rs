@@ -6,7 +6,7 @@
 
 mod baggage;
 pub(crate) mod budget;
-mod kept;
+pub(crate) mod kept;
 mod otel;
 mod rejected;
 mod remote;

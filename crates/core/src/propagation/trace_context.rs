@@ -54,14 +54,15 @@ pub(super) fn extract<C: Carrier>(
 }
 
 /// The sender's span, of a carrier that has this one `traceparent` and no `tracestate`, where
-/// nothing of it has to be kept beside.
+/// nothing of it has to be kept beside as long as spans record: the SDK loses the random flag of
+/// those that it drops, and there it is kept then.
 pub(super) fn read_alone(
     traceparent: &[u8],
     made_here: fn(TraceId) -> bool,
 ) -> Option<SpanContext> {
     let parent = TraceParent::parse(traceparent).ok()?;
     let trace_id = TraceId::from_bytes(parent.trace_id());
-    if parent.flags().contains(Flags::RANDOM) || made_here(trace_id) {
+    if !parent.flags().contains(Flags::RANDOM) && made_here(trace_id) {
         return None;
     }
     Some(SpanContext::new(
