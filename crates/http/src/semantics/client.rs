@@ -1,14 +1,13 @@
 //! What a client knows of a request.
 
-use super::capped;
 use super::scheme::Scheme;
+use super::{capped, request_body_size};
 use crate::attributes::{
-    HTTP_REQUEST_BODY_SIZE, HTTP_REQUEST_RESEND_COUNT, SERVER_ADDRESS, SERVER_PORT, URL_FULL,
-    URL_TEMPLATE,
+    HTTP_REQUEST_RESEND_COUNT, SERVER_ADDRESS, SERVER_PORT, URL_FULL, URL_TEMPLATE,
 };
 use crate::resend::Sends;
 use crate::{authority, redact};
-use http::header::{CONTENT_LENGTH, HOST};
+use http::header::HOST;
 use http::{HeaderValue, Request};
 use opentelemetry::{KeyValue, StringValue};
 
@@ -29,9 +28,7 @@ pub(super) fn push<B>(
     let resent = request.extensions().get().and_then(Sends::count);
     attributes.extend(resent.map(|count| KeyValue::new(HTTP_REQUEST_RESEND_COUNT, count)));
     if body_sizes {
-        let length = request.headers().get(CONTENT_LENGTH);
-        let length = length.and_then(|v| v.to_str().ok()?.parse::<i64>().ok());
-        attributes.extend(length.map(|length| KeyValue::new(HTTP_REQUEST_BODY_SIZE, length)));
+        attributes.extend(request_body_size(request.headers()));
     }
 }
 

@@ -12,13 +12,15 @@ mod server;
 pub(crate) use options::Options;
 
 use crate::attributes::{
-    HTTP_REQUEST_METHOD, HTTP_REQUEST_METHOD_ORIGINAL, HTTP_RESPONSE_BODY_SIZE,
-    HTTP_RESPONSE_STATUS_CODE, HTTP_ROUTE, MAX_LEN, NETWORK_PROTOCOL_VERSION, URL_SCHEME, cut,
+    HTTP_REQUEST_BODY_SIZE, HTTP_REQUEST_METHOD, HTTP_REQUEST_METHOD_ORIGINAL,
+    HTTP_RESPONSE_BODY_SIZE, HTTP_RESPONSE_STATUS_CODE, HTTP_ROUTE, MAX_LEN,
+    NETWORK_PROTOCOL_VERSION, URL_SCHEME, cut,
 };
 use crate::engine::{Head, Measures, Record, RequestHead, Semantics, Settings, StreamSummary};
 use crate::framework::{Framework, Route, Tower};
 use dynamo_trace_core::span::span_name;
 use dynamo_trace_core::{Detail, Ending};
+use http::header::CONTENT_LENGTH;
 use http::{Extensions, HeaderMap, HeaderValue, Request, Response, Version};
 use method::OTHER;
 use opentelemetry::KeyValue;
@@ -188,15 +190,16 @@ impl<F: Framework> Semantics for Http<F> {
         let code = i64::from(status.as_u16());
         record.set_measured(KeyValue::new(HTTP_RESPONSE_STATUS_CODE, code));
         Self::find_route(record, response.extensions());
-        if self.options.traceresponse {
-            respond::name_trace(record.context(), response.headers_mut());
-        }
-        if self.options.request_id {
-            respond::echo(record.call.request_id.take(), response.headers_mut());
-        }
+        // What the service said; what is put on its response here, it did not say.
         let captured = &self.options.response_headers;
         if !captured.is_empty() {
             record.set(capture::attributes(captured, response.headers()));
+        }
+        if let Some(id) = record.call.request_id.take() {
+            respond::echo(id, response.headers_mut());
+        }
+        if self.options.traceresponse {
+            respond::name_trace(record.context(), response.headers_mut());
         }
         if !is_server {
             if let Some(version) = protocol_version(response.version()) {
@@ -204,7 +207,8 @@ impl<F: Framework> Semantics for Http<F> {
             }
             record.set(connection(response.extensions()).into_iter().flatten());
         }
-        let failed = status.is_server_error() || (!is_server && status.is_client_error());
+        // Codes beyond 599 are of no class, and taken for 5xx: RFC 9110, 15.
+        let failed = code >= if is_server { 500 } else { 400 };
         let failure = failed.then(|| Ending::failed(status.as_str().to_owned()));
         if self.spans_body(record.kind(), response) {
             failure.map_or(Head::Streams(Ending::Complete), Head::Decided)
@@ -253,6 +257,15 @@ const fn connection(_: &Extensions) -> Option<[KeyValue; 2]> {
 /// What the other side chooses, of a bounded length.
 fn capped(key: &'static str, value: &str) -> KeyValue {
     KeyValue::new(key, cut(value, MAX_LEN).to_owned())
+}
+
+/// What `content-length` says, if it is a number: RFC 9110, 8.6.
+fn request_body_size(headers: &HeaderMap) -> Option<KeyValue> {
+    let length = headers.get(CONTENT_LENGTH)?.to_str().ok()?;
+    // `parse` would take a sign.
+    let is_number = length.bytes().all(|byte| byte.is_ascii_digit());
+    let length: i64 = length.parse().ok().filter(|_| is_number)?;
+    Some(KeyValue::new(HTTP_REQUEST_BODY_SIZE, length))
 }
 
 fn protocol_version(version: Version) -> Option<KeyValue> {
