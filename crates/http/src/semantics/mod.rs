@@ -41,11 +41,31 @@ pub struct Http<F = Tower> {
 /// What is remembered of one call.
 #[derive(Debug, Default)]
 pub struct HttpCall {
-    /// The method as it stands in the name, as long as the route is not known.
-    without_route: Option<&'static str>,
+    route: RouteOf,
     /// The user gave the name.
     is_named: bool,
     request_id: Option<HeaderValue>,
+}
+
+/// What is known of a call's route.
+#[derive(Debug, Default)]
+enum RouteOf {
+    /// Nothing: there was no span to start.
+    #[default]
+    Unasked,
+    /// It is known, or there can be none.
+    Known,
+    /// What is inside may find it. The method as it stands in the name.
+    Missing(&'static str),
+}
+
+impl RouteOf {
+    fn missing(kind: &SpanKind, operation: &'static str) -> Self {
+        match kind {
+            SpanKind::Server => Self::Missing(operation),
+            _ => Self::Known,
+        }
+    }
 }
 
 /// What stands for the method in a span's name.
@@ -75,7 +95,7 @@ impl<F: Framework> Http<F> {
 
     /// The route was found by what is inside.
     fn find_route(record: &mut Record<HttpCall>, extensions: &Extensions) {
-        if let Some(operation) = record.call.without_route
+        if let RouteOf::Missing(operation) = record.call.route
             && let Some(route) = route_in::<F>(extensions)
         {
             let (name, route) = span_name(operation, route);
@@ -122,11 +142,12 @@ impl<F: Framework> Semantics for Http<F> {
         let (name, target) = match self.target(kind, request) {
             Some(target) => {
                 let (name, target) = span_name(operation(method), target);
+                call.route = RouteOf::Known;
                 (name, Some(target))
             }
             None => {
                 let operation = operation(method);
-                call.without_route = (*kind == SpanKind::Server).then_some(operation);
+                call.route = RouteOf::missing(kind, operation);
                 (operation.into(), None)
             }
         };
@@ -153,7 +174,11 @@ impl<F: Framework> Semantics for Http<F> {
         builder.with_attributes(attributes)
     }
 
-    fn remember<B: 'static>(&self, _: &SpanKind, request: &mut Request<B>, call: &mut HttpCall) {
+    fn remember<B: 'static>(&self, kind: &SpanKind, request: &mut Request<B>, call: &mut HttpCall) {
+        // What is measured has a route without an SDK as well.
+        if matches!(call.route, RouteOf::Unasked) && self.target(kind, request).is_none() {
+            call.route = RouteOf::missing(kind, operation(self.method(request)));
+        }
         if self.options.request_id {
             call.request_id = request.headers().get(&respond::REQUEST_ID).cloned();
         }
