@@ -9,6 +9,7 @@
 mod headers;
 mod host;
 mod lazily;
+mod lines;
 mod methods;
 mod names;
 mod peers;

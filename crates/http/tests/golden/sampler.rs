@@ -1,6 +1,6 @@
 //! Samplers decide by the attributes that a span is created with.
 
-use crate::shown::attributes;
+use crate::lines::attributes;
 use crate::{answer, get, soon, status};
 use dynamo_trace_http::{ClientLayer, PeerAddr, Route, ServerLayer};
 use http::Request;

@@ -1,6 +1,6 @@
-use opentelemetry::Value;
+use crate::lines::attributes;
+use opentelemetry::KeyValue;
 use opentelemetry::trace::Status;
-use opentelemetry::{Array, KeyValue};
 use opentelemetry_sdk::trace::SpanData;
 
 /// All that a span says: kind, name, status, and every attribute by its key.
@@ -15,26 +15,6 @@ pub(crate) fn shown(span: &SpanData) -> String {
     assert_eq!(span.events.iter().count(), 0);
     assert_eq!(span.dropped_attributes_count, 0);
     format!("{kind:?} {name}{status}\n{}", attributes(&span.attributes))
-}
-
-/// Every attribute by its key, one a line.
-pub(crate) fn attributes(attributes: &[KeyValue]) -> String {
-    let line = |kv: &KeyValue| format!("{} = {}\n", kv.key, value(&kv.value));
-    let mut lines: Vec<_> = attributes.iter().map(line).collect();
-    lines.sort();
-    lines.concat()
-}
-
-/// Texts in quotes, so that a number is none.
-fn value(value: &Value) -> String {
-    match value {
-        Value::String(text) => format!("{:?}", text.as_str()),
-        Value::Array(Array::String(texts)) => {
-            let texts: Vec<_> = texts.iter().map(|text| text.as_str()).collect();
-            format!("{texts:?}")
-        }
-        other => other.to_string(),
-    }
 }
 
 /// The attributes whose keys begin so, one a line.

@@ -12,6 +12,7 @@ mod concurrency;
 mod context;
 mod failures;
 mod filter;
+mod give_up;
 mod routes;
 mod serve;
 mod telemetry;
