@@ -10,6 +10,8 @@ mod cancellation;
 mod client;
 mod concurrency;
 mod context;
+mod dropped;
+mod endings;
 mod failures;
 mod filter;
 mod give_up;
