@@ -44,7 +44,7 @@ impl Asked {
     fn only(&self) -> String {
         let asked = self.0.lock().unwrap();
         assert_eq!(asked.len(), 1);
-        asked[0].clone()
+        asked.concat()
     }
 }
 

@@ -71,7 +71,7 @@ async fn a_call_that_its_caller_gives_up_is_no_error() {
     let hangs = service_fn(async |_: Request<Body>| {
         pending::<Result<Response<Body>, std::convert::Infallible>>().await
     });
-    let client = telemetry.client().layer(hangs.clone());
+    let client = telemetry.client().layer(hangs);
     let server = telemetry.server().layer(hangs);
     let mut calls = Box::pin(async {
         tokio::join!(

@@ -80,9 +80,11 @@ const ATTRIBUTES: &str = "http.request.method = \"GET\"\nurl.scheme = \"http\"\n
 
 fn active(measured: &Measured) -> i64 {
     let active = measured.active();
-    assert_eq!(active.len(), 1, "{active:?}");
-    assert_eq!(active[0].0, ATTRIBUTES);
-    active[0].1
+    let [(attributes, count)] = active.as_slice() else {
+        panic!("not of one kind: {active:?}")
+    };
+    assert_eq!(attributes, ATTRIBUTES);
+    *count
 }
 
 /// Runs a request to its end, and tells how many were active meanwhile.
@@ -99,9 +101,8 @@ async fn run(end: End, request: Request<Body>, sdk: bool, measured: &Measured) -
         assert!(futures_util::poll!(&mut call).is_pending());
         return active(measured);
     }
-    let response = match soon(call).await {
-        Ok(response) => response,
-        Err(_) => return 1,
+    let Ok(response) = soon(call).await else {
+        return 1;
     };
     let meanwhile = active(measured);
     let mut body = response.into_body();
