@@ -41,6 +41,7 @@ use hyper_util::client::legacy::{Client, connect::HttpConnector};
 use hyper_util::rt::TokioExecutor;
 use opentelemetry_sdk::trace::SpanData;
 use std::convert::Infallible;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 use telemetry::Telemetry;
 use tower::{Layer, ServiceExt, service_fn};
@@ -94,9 +95,12 @@ fn answer(
     Response = Response<Body>,
     Error = Infallible,
     Future: Future<Output = Result<Response<Body>, Infallible>> + Send,
-> {
-    let mut response = Some(response);
-    service_fn(move |_| std::future::ready(Ok(response.take().unwrap_or_default())))
+> + Clone {
+    let response = Arc::new(Mutex::new(Some(response)));
+    service_fn(move |_| {
+        let response = response.lock().unwrap().take();
+        std::future::ready(Ok(response.unwrap_or_default()))
+    })
 }
 
 fn get(uri: &str) -> Request<Body> {

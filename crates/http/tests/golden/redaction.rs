@@ -51,6 +51,18 @@ async fn each_secret_key_keeps_its_key() {
 }
 
 #[tokio::test]
+async fn a_semicolon_is_read_both_ways() {
+    for (query, expected) in [
+        ("a=1;sig=secret&b=2", "a=1;sig=REDACTED&b=2"),
+        ("sig=sec;ret", "sig=REDACTED"),
+        ("a=b;c&sig=sec;ret=;&d=e;f", "a=b;c&sig=REDACTED&d=e;f"),
+        ("a=1;b=2;sig=x;Signature=y", "a=1;b=2;sig=REDACTED"),
+    ] {
+        assert_eq!(queries(query).await, [expected, expected]);
+    }
+}
+
+#[tokio::test]
 async fn keys_compare_by_case_and_other_values_stay() {
     for query in [
         "SIG=1",

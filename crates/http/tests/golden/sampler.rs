@@ -1,14 +1,19 @@
 //! Samplers decide by the attributes that a span is created with.
 
 use crate::lines::attributes;
+use crate::shown::shown;
 use crate::{answer, get, soon, status};
 use dynamo_trace_http::{ClientLayer, PeerAddr, Route, ServerLayer};
+use dynamo_trace_testkit::span_log::SpanLog;
 use http::Request;
+use http_body_util::BodyExt;
 use opentelemetry::trace::{Link, SpanKind, TraceId, TraceState};
 use opentelemetry::{Context, KeyValue};
-use opentelemetry_sdk::trace::{SamplingDecision, SamplingResult, SdkTracerProvider, ShouldSample};
+use opentelemetry_sdk::trace::{
+    Sampler, SamplingDecision, SamplingResult, SdkTracerProvider, ShouldSample, SpanData,
+};
 use std::sync::{Arc, Mutex};
-use tower::{Layer, ServiceExt};
+use tower::{Layer, ServiceExt, service_fn};
 
 /// Records what it was given.
 #[derive(Clone, Debug, Default)]
@@ -108,4 +113,39 @@ url.full = "https://example.com:8443/users/42?sig=REDACTED&a=b"
 url.template = "/users/{id}"
 "#;
     assert_eq!(asked.only(), expected);
+}
+
+/// Below a parent that is not sampled only the name is built, until it turns out that the span
+/// records.
+#[tokio::test]
+async fn one_that_records_all_the_same_misses_nothing() {
+    let log = SpanLog::default();
+    let provider = SdkTracerProvider::builder()
+        .with_sampler(Sampler::AlwaysOn)
+        .with_span_processor(log.clone())
+        .build();
+    let mut recorded = Vec::new();
+    for flags in ["01", "00"] {
+        let caller = format!("00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-{flags}");
+        let mut request = request();
+        let headers = request.headers_mut();
+        headers.insert("traceparent", caller.parse().unwrap());
+        let server = ServerLayer::new().with_tracer_provider(&provider);
+        let client = ClientLayer::new().with_tracer_provider(&provider);
+        let inside = client.layer(answer(status(404)));
+        let service = server.layer(service_fn(move |_| inside.clone().oneshot(self::request())));
+        let response = soon(service.oneshot(request)).await.unwrap();
+        soon(response.into_body().collect()).await.unwrap();
+        recorded.push(
+            log.all_ended(2 * (recorded.len() + 1))
+                .await
+                .split_off(2 * recorded.len()),
+        );
+    }
+    let all = |spans: &Vec<SpanData>| spans.iter().map(shown).collect::<String>();
+    let [sampled, unsampled] = recorded.as_slice() else {
+        unreachable!()
+    };
+    assert_eq!(all(unsampled), all(sampled));
+    assert!(all(sampled).contains("url.query"));
 }

@@ -6,10 +6,12 @@ use axum::body::Body;
 use axum::error_handling::HandleErrorLayer;
 use axum::routing::get;
 use axum::{Json, Router};
+use futures_util::{FutureExt, StreamExt};
 use http::{Method, Request, Response, StatusCode};
 use http_body_util::BodyExt;
 use std::convert::Infallible;
 use std::future::{pending, ready};
+use std::panic::AssertUnwindSafe;
 use std::time::Duration;
 use tower::{Layer, ServiceBuilder, ServiceExt, service_fn};
 
@@ -96,6 +98,25 @@ async fn a_buffered_body_is_complete_with_its_last_byte() {
     assert_eq!(ending(&span), "complete");
     drop(response);
     telemetry.ended::<1>().await;
+}
+
+/// As a server does that goes on: the body is dropped after the panic.
+#[tokio::test]
+async fn a_body_that_panics_is_not_cancelled_when_it_is_dropped() {
+    let telemetry = Telemetry::new();
+    let panics = service_fn(|_: Request<Body>| {
+        let stream = futures_util::stream::once(async { panic!("of the body") });
+        let body = Body::from_stream(stream.map(|()| Ok::<_, Infallible>("chunk")));
+        ready(Ok::<_, Infallible>(Response::new(body)))
+    });
+    let service = telemetry.server().layer(panics);
+    let response = soon(service.oneshot(request(Method::GET))).await.unwrap();
+    let mut body = response.into_body();
+    let caught = AssertUnwindSafe(body.frame()).catch_unwind().await;
+    assert!(caught.is_err());
+    drop(body);
+    let [span] = telemetry.ended().await;
+    assert_eq!(ending(&span), "failed:panic");
 }
 
 /// What a tunnel carries is no body: RFC 9110, 9.3.6. A WebSocket of HTTP/2 begins so: RFC 8441.

@@ -1,4 +1,5 @@
 //! Spans over real sockets: names, kinds, parents, attributes and endings.
+#![cfg(feature = "axum")]
 #![expect(
     clippy::unwrap_used,
     clippy::expect_used,
