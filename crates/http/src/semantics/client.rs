@@ -8,7 +8,7 @@ use crate::attributes::{
 use crate::resend::Sends;
 use crate::{authority, redact};
 use http::header::HOST;
-use http::{HeaderValue, Request};
+use http::{Extensions, HeaderValue, Request};
 use opentelemetry::{KeyValue, StringValue};
 
 pub(super) fn push<B>(
@@ -43,4 +43,22 @@ pub(super) fn server<B>(request: &Request<B>) -> Option<impl Iterator<Item = Key
     let port = port.map(|port| KeyValue::new(SERVER_PORT, i64::from(port)));
     let address = KeyValue::new(SERVER_ADDRESS, host);
     Some([Some(address), port].into_iter().flatten())
+}
+
+/// The other end of the connection that a client used, where hyper-util's connector tells it.
+#[cfg(feature = "hyper-util")]
+pub(super) fn connection(extensions: &Extensions) -> Option<[KeyValue; 2]> {
+    use crate::attributes::{NETWORK_PEER_ADDRESS, NETWORK_PEER_PORT};
+    let info: &hyper_util::client::legacy::connect::HttpInfo = extensions.get()?;
+    let peer = info.remote_addr();
+    let address = dynamo_trace_core::span::SharedText::value_of(&peer.ip().to_string());
+    Some([
+        KeyValue::new(NETWORK_PEER_ADDRESS, address),
+        KeyValue::new(NETWORK_PEER_PORT, i64::from(peer.port())),
+    ])
+}
+
+#[cfg(not(feature = "hyper-util"))]
+pub(super) const fn connection(_: &Extensions) -> Option<[KeyValue; 2]> {
+    None
 }

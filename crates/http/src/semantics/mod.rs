@@ -6,6 +6,7 @@ mod forwarded;
 mod method;
 mod options;
 pub(crate) mod respond;
+mod route;
 mod scheme;
 mod server;
 
@@ -25,6 +26,7 @@ use http::{Extensions, HeaderMap, HeaderValue, Request, Response, Version};
 use method::OTHER;
 use opentelemetry::KeyValue;
 use opentelemetry::trace::{SpanBuilder, SpanKind};
+use route::{RouteOf, route_in};
 use std::marker::PhantomData;
 
 /// How many attributes a span of a plain request has at most, to the end.
@@ -45,27 +47,6 @@ pub struct HttpCall {
     /// The user gave the name.
     is_named: bool,
     request_id: Option<HeaderValue>,
-}
-
-/// What is known of a call's route.
-#[derive(Debug, Default)]
-enum RouteOf {
-    /// Nothing: there was no span to start.
-    #[default]
-    Unasked,
-    /// It is known, or there can be none.
-    Known,
-    /// What is inside may find it. The method as it stands in the name.
-    Missing(&'static str),
-}
-
-impl RouteOf {
-    fn missing(kind: &SpanKind, operation: &'static str) -> Self {
-        match kind {
-            SpanKind::Server => Self::Missing(operation),
-            _ => Self::Known,
-        }
-    }
 }
 
 /// What stands for the method in a span's name.
@@ -105,10 +86,6 @@ impl<F: Framework> Http<F> {
             record.set_measured(KeyValue::new(HTTP_ROUTE, route));
         }
     }
-}
-
-fn route_in<F: Framework>(extensions: &Extensions) -> Option<&str> {
-    F::route(extensions).or_else(|| extensions.get().map(Route::as_str))
 }
 
 impl<F: Framework> Semantics for Http<F> {
@@ -230,7 +207,11 @@ impl<F: Framework> Semantics for Http<F> {
             if let Some(version) = protocol_version(response.version()) {
                 record.set_measured(version);
             }
-            record.set(connection(response.extensions()).into_iter().flatten());
+            record.set(
+                client::connection(response.extensions())
+                    .into_iter()
+                    .flatten(),
+            );
         }
         // Codes beyond 599 are of no class, and taken for 5xx: RFC 9110, 15.
         let failed = code >= if is_server { 500 } else { 400 };
@@ -259,24 +240,6 @@ impl<F: Framework> Semantics for Http<F> {
             record.set(summary.attributes());
         }
     }
-}
-
-/// The other end of the connection that a client used, where hyper-util's connector tells it.
-#[cfg(feature = "hyper-util")]
-fn connection(extensions: &Extensions) -> Option<[KeyValue; 2]> {
-    use crate::attributes::{NETWORK_PEER_ADDRESS, NETWORK_PEER_PORT};
-    let info: &hyper_util::client::legacy::connect::HttpInfo = extensions.get()?;
-    let peer = info.remote_addr();
-    let address = dynamo_trace_core::span::SharedText::value_of(&peer.ip().to_string());
-    Some([
-        KeyValue::new(NETWORK_PEER_ADDRESS, address),
-        KeyValue::new(NETWORK_PEER_PORT, i64::from(peer.port())),
-    ])
-}
-
-#[cfg(not(feature = "hyper-util"))]
-const fn connection(_: &Extensions) -> Option<[KeyValue; 2]> {
-    None
 }
 
 /// What the other side chooses, of a bounded length.

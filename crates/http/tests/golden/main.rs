@@ -6,6 +6,7 @@
     reason = "helpers of tests fail their tests"
 )]
 
+mod current;
 mod headers;
 mod host;
 mod lazily;
@@ -14,6 +15,7 @@ mod methods;
 mod names;
 mod peers;
 mod plain;
+mod protocol;
 mod proxies;
 mod redaction;
 mod resend;
@@ -29,7 +31,9 @@ mod status;
 mod streamed;
 #[path = "../spans/telemetry.rs"]
 mod telemetry;
+mod told;
 mod trust_by;
+mod unrecorded;
 
 use axum::body::Body;
 use bytes::Bytes;

@@ -119,11 +119,17 @@ async fn a_body_that_panics_is_not_cancelled_when_it_is_dropped() {
     assert_eq!(ending(&span), "failed:panic");
 }
 
-/// What a tunnel carries is no body: RFC 9110, 9.3.6. A WebSocket of HTTP/2 begins so: RFC 8441.
+/// What a tunnel carries is no body: RFC 9110, 7.8 and 9.3.6. WebSockets begin by either: RFC 6455
+/// and 8441.
 #[tokio::test]
 async fn a_tunnel_ends_the_span_with_the_head() {
     for for_axum in [true, false] {
-        for (status, ended) in [(200, 1), (404, 0)] {
+        for (method, status, ended) in [
+            (Method::CONNECT, 200, 1),
+            (Method::CONNECT, 404, 0),
+            (Method::GET, 101, 1),
+            (Method::GET, 200, 0),
+        ] {
             let telemetry = Telemetry::new();
             let (_sender, body) = channel();
             let mut response = Response::new(body);
@@ -132,11 +138,11 @@ async fn a_tunnel_ends_the_span_with_the_head() {
             let tunnel = service_fn(move |_: Request<Body>| {
                 ready(Ok::<_, Infallible>(response.take().unwrap()))
             });
-            let connect = request(Method::CONNECT);
+            let request = request(method);
             let response = match for_axum {
-                true => soon(telemetry.axum().layer(tunnel).oneshot(connect)).await,
+                true => soon(telemetry.axum().layer(tunnel).oneshot(request)).await,
                 false => {
-                    let called = soon(telemetry.server().layer(tunnel).oneshot(connect)).await;
+                    let called = soon(telemetry.server().layer(tunnel).oneshot(request)).await;
                     called.map(|response| response.map(Body::new))
                 }
             };
