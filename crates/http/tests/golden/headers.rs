@@ -110,7 +110,6 @@ async fn a_value_that_is_no_text_is_cut_and_shown_as_far_as_it_goes() {
     );
 }
 
-/// HTTP/2 says which headers must not be indexed, and hyper marks them.
 #[tokio::test]
 async fn names_are_lowercase_over_a_socket_too() {
     for http2 in [false, true] {
