@@ -52,6 +52,17 @@ async fn traceresponse_names_the_span() {
     assert!(!named.unwrap().contains(TRACE_ID));
 }
 
+/// The random flag of a trace that goes on stays: Level 2, 3.2.2.5.2.
+#[tokio::test]
+async fn traceresponse_has_the_flags_of_the_trace() {
+    for flags in ["01", "03"] {
+        let layer = |layer: Server| layer.with_traceresponse();
+        let (_, head) = served(layer, called(flags), status(200)).await;
+        let named = one(&head.headers, "traceresponse").unwrap();
+        assert!(named.ends_with(&format!("-{flags}")), "{named}");
+    }
+}
+
 /// The header of a request for which there is no recorded span.
 async fn unrecorded(layer: Server, request: Request<Body>) -> Option<String> {
     let service = layer.with_traceresponse().layer(answer(status(200)));

@@ -98,6 +98,24 @@ async fn a_drop_of_the_body_cancels_the_span() {
 }
 
 #[tokio::test]
+async fn a_response_without_a_body_ends_the_span_with_its_head() {
+    for (method, status) in [("HEAD", 200), ("GET", 204), ("GET", 304), ("GET", 101)] {
+        let telemetry = Telemetry::new();
+        let (_sender, body) = Channel::<Bytes>::new(1);
+        let mut response = crate::status(status);
+        *response.body_mut() = Body::new(body);
+        let client = telemetry.client().with_body();
+        let client = client.layer(crate::answer(response));
+        let mut request = get("http://example.com/");
+        *request.method_mut() = method.parse().unwrap();
+        let response = soon(client.oneshot(request)).await.unwrap();
+        let [span] = telemetry.ended().await;
+        assert_eq!(ending(&span), "complete", "{method}, {status}");
+        drop(response);
+    }
+}
+
+#[tokio::test]
 async fn a_stream_of_150_ms_lasts_that_long_on_both_sides() {
     const GAP: Duration = Duration::from_millis(50);
     for http2 in [false, true] {
