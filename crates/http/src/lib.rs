@@ -1,12 +1,14 @@
 //! Tower layers that carry trace context over HTTP.
 //!
-//! - [`ServerLayer`]: for axum, or any tower HTTP service;
+//! - [`ServerLayer`]: for any tower HTTP service, and `axum::ServerLayer` for axum's routers;
 //! - [`ClientLayer`]: for any tower HTTP client;
 //! - `reqwest::ClientMiddleware`, with the feature `reqwest`: for reqwest's clients.
 //!
 //! # What crosses the wire
 //!
-//! Request headers; nothing is added to responses.
+//! Request headers; to responses a server adds nothing unless told to:
+//! [`traceresponse`](ServerLayer::with_traceresponse), and the
+//! [id of the request](ServerLayer::with_request_id).
 //!
 //! | header | sent | read |
 //! |---|---|---|
@@ -33,29 +35,36 @@
 //!
 //! # Names
 //!
-//! `{method} {route}` where a route is known, else `{method}`; never the path. With the feature
-//! `axum` the route is its `MatchedPath`, which a layer given to `Router::layer` sees, and one
-//! around the whole `Router` does not.
+//! `{method} {route}` where a route is known, else `{method}`; never the path. A server's
+//! `axum::ServerLayer` takes it from axum's `MatchedPath`; any other from a [`Route`] on the
+//! request or the response, or from a [function](ServerLayer::with_route). A client's is the
+//! [`Route`] on its request.
 //!
 //! ```
+//! # #[cfg(feature = "axum")] {
 //! use axum::{Router, routing::get};
-//! use dynamo_trace_http::ServerLayer;
+//! use dynamo_trace_http::axum::ServerLayer;
 //!
 //! let app: Router = Router::new()
 //!     .route("/models/{model}", get(async || "ready"))
 //!     .layer(ServerLayer::new());
+//! # }
 //! ```
 //!
 //! # Attributes
 //!
 //! Credentials in a URL are replaced: the userinfo, and the values of the query keys that the
-//! semantic conventions list. What the other side chooses (path, query, URL, user agent, host,
+//! semantic conventions list. No header is recorded that was not
+//! [asked for](ServerLayer::with_request_headers). What the other side chooses (path, query, URL, user agent, host,
 //! unknown method) is cut at [2048 bytes](attributes::MAX_LEN).
 //!
 //! # Features
 //!
-//! - `axum`: routes from axum's `MatchedPath`; `error.type` tells why an axum body failed.
-//! - `hyper-util`: `error.type` tells why hyper, or hyper-util's client, failed.
+//! - `axum`: the layer for axum's routers; `error.type` tells why an axum body failed.
+//! - `metrics`: durations and active requests.
+//! - `tonic`: traced services keep the name by which tonic's router finds them.
+//! - `hyper-util`: `error.type` tells why hyper, or hyper-util's client, failed, and a client's
+//!   `network.peer.address` and `network.peer.port` to whom it was connected.
 //! - `reqwest`: the middleware for reqwest's clients; brings `hyper-util`, of which they are made.
 //!
 //! [`engine`] is the one service, future and body behind the layers, which gRPC shares.

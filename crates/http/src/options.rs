@@ -4,7 +4,7 @@ use crate::Http;
 use crate::engine::side::{Client, Server};
 use crate::engine::{Configured, Custom, RequestHead, Side, TraceLayer};
 use crate::framework::Framework;
-use crate::semantics::capture::Captured;
+use crate::semantics::capture;
 use crate::semantics::respond::REQUEST_ID;
 use http::HeaderName;
 use std::borrow::Cow;
@@ -31,14 +31,13 @@ impl<D: Side, F: Framework, C: Configured<Http<F>>> TraceLayer<D, Http<F>, C> {
 
     /// Records these request headers, as `http.request.header.{name}`: all values, of at most
     /// [2048 bytes](crate::attributes::MAX_LEN) each. A value that is
-    /// [marked as sensitive](http::HeaderValue::set_sensitive) is replaced. No other header is
-    /// ever recorded.
+    /// [marked as sensitive](http::HeaderValue::set_sensitive) is replaced; hyper marks none, but
+    /// tower-http's `SetSensitiveHeadersLayer` does. No other header is ever recorded.
     pub fn with_request_headers(
         self,
         names: impl IntoIterator<Item = HeaderName>,
     ) -> TraceLayer<D, Http<F>, Custom<Http<F>>> {
-        let captured = names.into_iter().map(|name| Captured::new("request", name));
-        self.with_changed(|http| http.options.request_headers.extend(captured))
+        self.with_changed(|http| capture::add(&mut http.options.request_headers, "request", names))
     }
 
     /// Records these response headers, as `http.response.header.{name}`, like
@@ -47,10 +46,9 @@ impl<D: Side, F: Framework, C: Configured<Http<F>>> TraceLayer<D, Http<F>, C> {
         self,
         names: impl IntoIterator<Item = HeaderName>,
     ) -> TraceLayer<D, Http<F>, Custom<Http<F>>> {
-        let captured = names
-            .into_iter()
-            .map(|name| Captured::new("response", name));
-        self.with_changed(|http| http.options.response_headers.extend(captured))
+        self.with_changed(|http| {
+            capture::add(&mut http.options.response_headers, "response", names)
+        })
     }
 
     /// Replaces the list of methods that may be named: those of RFC 9110, PATCH and QUERY, or
@@ -107,8 +105,9 @@ impl<F: Framework, C: Configured<Http<F>>> TraceLayer<Server, Http<F>, C> {
     }
 
     /// Puts `traceresponse` on every response: `00-{trace-id}-{span-id}-{flags}`, of the span
-    /// that answered, recorded or not (W3C Trace Context, editor's draft, `traceresponse`).
-    /// Callers see the ids of your traces.
+    /// that answered, recorded or not (W3C Trace Context, editor's draft, `traceresponse`). There
+    /// is none without an SDK, and for requests that are filtered out. Callers see the ids of your
+    /// traces.
     pub fn with_traceresponse(self) -> TraceLayer<Server, Http<F>, Custom<Http<F>>> {
         self.with_changed(|http| http.options.traceresponse = true)
     }
@@ -117,10 +116,11 @@ impl<F: Framework, C: Configured<Http<F>>> TraceLayer<Server, Http<F>, C> {
     /// it as `http.request.header.x-request-id`.
     ///
     /// tower-http's `SetRequestIdLayer` belongs outside of this layer; one inside makes an id that
-    /// this layer sees on the response only, if `PropagateRequestIdLayer` is inside as well, and
-    /// then records as `http.response.header.x-request-id`.
+    /// this layer sees on the response only, if `PropagateRequestIdLayer` is inside as well. An id
+    /// that the response has is recorded as `http.response.header.x-request-id`.
     pub fn with_request_id(self) -> TraceLayer<Server, Http<F>, Custom<Http<F>>> {
         self.with_request_headers([REQUEST_ID.clone()])
+            .with_response_headers([REQUEST_ID.clone()])
             .with_changed(|http| http.options.request_id = true)
     }
 }

@@ -16,20 +16,20 @@ const SECRET_KEYS: [&str; 7] = [
 
 const REDACTED: &str = "REDACTED";
 
-/// A query string with the values of secret keys replaced. `&` and `;` separate its pairs.
+/// A query string with the values of secret keys replaced. `&` separates its pairs. Some read `;`
+/// so as well, and others as a part of the value: a key may stand behind it, and a secret goes on.
 pub(crate) fn query(query: &str) -> Cow<'_, str> {
-    let pairs = || query.split_inclusive(['&', ';']);
-    if !pairs().any(|pair| secret(pair).is_some()) {
+    let pairs = || query.split_inclusive('&');
+    if !pairs().any(|pair| before_secret(pair).is_some()) {
         return Cow::Borrowed(query);
     }
     let mut out = String::with_capacity(query.len());
     for pair in pairs() {
-        match secret(pair) {
-            Some(key) => {
-                out.push_str(key);
-                out.push('=');
+        match before_secret(pair) {
+            Some(before) => {
+                out.push_str(before);
                 out.push_str(REDACTED);
-                out.extend(pair.chars().next_back().filter(|end| "&;".contains(*end)));
+                out.extend(pair.ends_with('&').then_some('&'));
             }
             None => out.push_str(pair),
         }
@@ -37,11 +37,20 @@ pub(crate) fn query(query: &str) -> Cow<'_, str> {
     Cow::Owned(out)
 }
 
-/// The key of a pair whose value is secret, as it is written.
-fn secret(pair: &str) -> Option<&str> {
-    let (key, _) = pair.split_once('=')?;
-    let is_secret = |secret: &str| decoded(key).eq(secret.bytes());
-    SECRET_KEYS.into_iter().any(is_secret).then_some(key)
+/// What stands before a secret value, to the `=`, as it is written.
+fn before_secret(pair: &str) -> Option<&str> {
+    let mut start = 0;
+    for part in pair.split_inclusive(';') {
+        if let Some((key, _)) = part.split_once('=')
+            && SECRET_KEYS
+                .into_iter()
+                .any(|secret| decoded(key).eq(secret.bytes()))
+        {
+            return pair.get(..start + key.len() + 1);
+        }
+        start += part.len();
+    }
+    None
 }
 
 /// The bytes of a percent-encoded text; what is not well encoded stands for itself.
@@ -108,10 +117,10 @@ mod tests {
 
     #[test]
     fn a_secret_key_is_known_however_it_is_written() {
-        let encoded = "X-Amz%2DSignature=S&%73%69%67=S;%73ig=S;b=1";
-        let expected = "X-Amz%2DSignature=REDACTED&%73%69%67=REDACTED;%73ig=REDACTED;b=1";
+        let encoded = "X-Amz%2DSignature=S&%73%69%67=S;%73ig=S&b=1";
+        let expected = "X-Amz%2DSignature=REDACTED&%73%69%67=REDACTED&b=1";
         assert_eq!(query(encoded), expected);
-        assert_eq!(query("a=1;sig=x;b=2"), "a=1;sig=REDACTED;b=2");
+        assert_eq!(query("a=1;sig=x;y&b=2"), "a=1;sig=REDACTED&b=2");
         assert_eq!(query("%=1&%zz=2&si%6=3"), "%=1&%zz=2&si%6=3");
     }
 

@@ -1,4 +1,5 @@
 //! The conformance suite, over HTTP/1.1 and HTTP/2: axum, and hyper-util's client.
+#![cfg(feature = "axum")]
 #![expect(
     clippy::unwrap_used,
     reason = "a harness that does not start fails its test"

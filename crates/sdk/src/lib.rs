@@ -24,6 +24,7 @@
 //! | `OTEL_SERVICE_NAME` | `service.name` | the argument of [`init`] |
 //! | `OTEL_RESOURCE_ATTRIBUTES` | `key=value,..`, percent-encoded | |
 //! | `OTEL_PROPAGATORS` | a list of `tracecontext`, `baggage`; or `none` | `tracecontext,baggage` |
+//! | `OTEL_INSTRUMENTATION_HTTP_KNOWN_METHODS` | the HTTP methods that may be named, by case: `GET,POST,..`; any other is `_OTHER` | RFC 9110, `PATCH`, `QUERY` |
 //! | `OTEL_TRACES_SAMPLER` | `always_on`, `always_off`, `traceidratio`, `parentbased_always_on`, `parentbased_always_off`, `parentbased_traceidratio` | `parentbased_always_on` |
 //! | `OTEL_TRACES_SAMPLER_ARG` | a ratio from 0 to 1 | 1 |
 //! | `OTEL_TRACES_EXPORTER` | `otlp`, `none` (for every endpoint); others in a list with them are warned about | `otlp` |

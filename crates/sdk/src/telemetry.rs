@@ -3,8 +3,8 @@
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use dynamo_trace_core::Instrumentation;
 use dynamo_trace_core::span::begin_shutdown;
+use dynamo_trace_core::{Instrumentation, set_known_http_methods};
 use opentelemetry_sdk::error::OTelSdkError;
 use opentelemetry_sdk::trace::{SdkTracerProvider, TracerProviderBuilder};
 use tracing::dispatcher::{self, Dispatch};
@@ -49,6 +49,7 @@ impl Telemetry {
             mut traces,
             logs,
             propagators,
+            http_methods,
             shutdown_timeout,
         } = settings;
         let (unknown_exporters, unsupported) = traces.as_mut().map_or((None, None), |traces| {
@@ -70,6 +71,9 @@ impl Telemetry {
             let _ = Instrumentation::set_global_tracer_provider(provider.clone());
         }
         propagation::install(propagators.formats);
+        if http_methods.is_some_and(|methods| set_known_http_methods(methods).is_err()) {
+            tracing::warn!("a list of known HTTP methods is set already; it stays");
+        }
         if let Some(value) = propagators.incomplete {
             tracing::warn!(
                 value,

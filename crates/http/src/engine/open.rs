@@ -146,7 +146,8 @@ impl<L: Boundary> Open<L> {
             }
             None => return true,
         };
-        if let Some(data) = frame.data_ref() {
+        // HTTP/2 may end a body by a frame of no data.
+        if let Some(data) = frame.data_ref().filter(|data| data.has_remaining()) {
             let record = &mut self.record;
             self.summary.count(data.remaining(), last, record.start());
             self.layer.settings().semantics.on_data(record, data);

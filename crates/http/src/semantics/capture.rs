@@ -15,13 +15,17 @@ pub(crate) struct Captured {
     key: Key,
 }
 
-impl Captured {
-    /// `side` is `request` or `response`.
-    pub(crate) fn new(side: &str, name: HeaderName) -> Self {
-        let key: Arc<str> = format!("http.{side}.header.{name}").into();
-        Self {
-            name,
-            key: Key::from(key),
+/// Asks for these headers as well, once each; `side` is `request` or `response`.
+pub(crate) fn add(
+    asked: &mut Vec<Captured>,
+    side: &str,
+    names: impl IntoIterator<Item = HeaderName>,
+) {
+    for name in names {
+        if asked.iter().all(|known| known.name != name) {
+            let key: Arc<str> = format!("http.{side}.header.{name}").into();
+            let key = Key::from(key);
+            asked.push(Captured { name, key });
         }
     }
 }

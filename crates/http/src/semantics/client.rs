@@ -1,15 +1,14 @@
 //! What a client knows of a request.
 
-use super::capped;
 use super::scheme::Scheme;
+use super::{capped, request_body_size};
 use crate::attributes::{
-    HTTP_REQUEST_BODY_SIZE, HTTP_REQUEST_RESEND_COUNT, SERVER_ADDRESS, SERVER_PORT, URL_FULL,
-    URL_TEMPLATE,
+    HTTP_REQUEST_RESEND_COUNT, SERVER_ADDRESS, SERVER_PORT, URL_FULL, URL_TEMPLATE,
 };
 use crate::resend::Sends;
 use crate::{authority, redact};
-use http::header::{CONTENT_LENGTH, HOST};
-use http::{HeaderValue, Request};
+use http::header::HOST;
+use http::{Extensions, HeaderValue, Request};
 use opentelemetry::{KeyValue, StringValue};
 
 pub(super) fn push<B>(
@@ -29,9 +28,7 @@ pub(super) fn push<B>(
     let resent = request.extensions().get().and_then(Sends::count);
     attributes.extend(resent.map(|count| KeyValue::new(HTTP_REQUEST_RESEND_COUNT, count)));
     if body_sizes {
-        let length = request.headers().get(CONTENT_LENGTH);
-        let length = length.and_then(|v| v.to_str().ok()?.parse::<i64>().ok());
-        attributes.extend(length.map(|length| KeyValue::new(HTTP_REQUEST_BODY_SIZE, length)));
+        attributes.extend(request_body_size(request.headers()));
     }
 }
 
@@ -46,4 +43,22 @@ pub(super) fn server<B>(request: &Request<B>) -> Option<impl Iterator<Item = Key
     let port = port.map(|port| KeyValue::new(SERVER_PORT, i64::from(port)));
     let address = KeyValue::new(SERVER_ADDRESS, host);
     Some([Some(address), port].into_iter().flatten())
+}
+
+/// The other end of the connection that a client used, where hyper-util's connector tells it.
+#[cfg(feature = "hyper-util")]
+pub(super) fn connection(extensions: &Extensions) -> Option<[KeyValue; 2]> {
+    use crate::attributes::{NETWORK_PEER_ADDRESS, NETWORK_PEER_PORT};
+    let info: &hyper_util::client::legacy::connect::HttpInfo = extensions.get()?;
+    let peer = info.remote_addr();
+    let address = dynamo_trace_core::span::SharedText::value_of(&peer.ip().to_string());
+    Some([
+        KeyValue::new(NETWORK_PEER_ADDRESS, address),
+        KeyValue::new(NETWORK_PEER_PORT, i64::from(peer.port())),
+    ])
+}
+
+#[cfg(not(feature = "hyper-util"))]
+pub(super) const fn connection(_: &Extensions) -> Option<[KeyValue; 2]> {
+    None
 }

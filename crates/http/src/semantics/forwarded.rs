@@ -28,9 +28,11 @@ impl<'h> Forwarded<'h> {
         if trusted_proxies == 0 {
             return Self::default();
         }
-        if let Some(element) = nth_from_right(headers, &FORWARDED, trusted_proxies) {
+        let elements = |text| split_unquoted(text, b',');
+        if let Some(element) = nth_from_right(headers, &FORWARDED, elements, trusted_proxies) {
             let mut out = Self::default();
-            for (name, value) in element.split(';').filter_map(|pair| pair.split_once('=')) {
+            let pairs = split_unquoted(element, b';');
+            for (name, value) in pairs.filter_map(|pair| pair.split_once('=')) {
                 let value = unquoted(value);
                 match name.trim() {
                     name if name.eq_ignore_ascii_case("for") => out.client = address(value),
@@ -41,7 +43,8 @@ impl<'h> Forwarded<'h> {
             }
             return out;
         }
-        let nth = |name| nth_from_right(headers, name, trusted_proxies);
+        let elements = |text: &'h str| text.rsplit(',');
+        let nth = |name| nth_from_right(headers, name, elements, trusted_proxies);
         Self {
             client: nth(&FOR).and_then(address),
             host: nth(&HOST),
@@ -55,12 +58,53 @@ impl<'h> Forwarded<'h> {
 }
 
 /// The `n`-th element from the right over all values, or the left-most of fewer.
-fn nth_from_right<'h>(headers: &'h HeaderMap, name: &HeaderName, n: usize) -> Option<&'h str> {
+fn nth_from_right<'h, I: Iterator<Item = &'h str>>(
+    headers: &'h HeaderMap,
+    name: &HeaderName,
+    elements: impl Fn(&'h str) -> I,
+    n: usize,
+) -> Option<&'h str> {
     let values = headers.get_all(name).iter().rev();
     let texts = values.filter_map(|value: &HeaderValue| value.to_str().ok());
-    let elements = texts.flat_map(|text| text.rsplit(','));
+    let elements = texts.flat_map(elements);
     let elements = elements.map(str::trim).filter(|text| !text.is_empty());
     elements.take(n.min(MAX_HOPS)).last()
+}
+
+/// The parts of a text, last one first. What stands in quotes is no separator: proxies quote the
+/// host that they were asked for (RFC 7239, 4). It is read from the right, where one's own proxies
+/// wrote; on the left may be a caller's quote without an end.
+fn split_unquoted(text: &str, separator: u8) -> impl Iterator<Item = &str> {
+    let mut rest = Some(text);
+    std::iter::from_fn(move || {
+        let text = rest?;
+        match last_unquoted(text.as_bytes(), separator) {
+            Some(at) => {
+                rest = text.get(..at);
+                text.get(at + 1..)
+            }
+            None => rest.take(),
+        }
+    })
+}
+
+fn last_unquoted(text: &[u8], wanted: u8) -> Option<usize> {
+    let mut is_quoted = false;
+    let mut behind = text;
+    while let [rest @ .., last] = behind {
+        match last {
+            b'"' => {
+                let escapes = rest.iter().rev().take_while(|byte| **byte == b'\\');
+                if !is_quoted || escapes.count() % 2 == 0 {
+                    is_quoted = !is_quoted;
+                }
+            }
+            last if *last == wanted && !is_quoted => return Some(rest.len()),
+            _ => {}
+        }
+        behind = rest;
+    }
+    None
 }
 
 fn unquoted(value: &str) -> &str {

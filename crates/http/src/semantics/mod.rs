@@ -6,23 +6,27 @@ mod forwarded;
 mod method;
 mod options;
 pub(crate) mod respond;
+mod route;
 mod scheme;
 mod server;
 
 pub(crate) use options::Options;
 
 use crate::attributes::{
-    HTTP_REQUEST_METHOD, HTTP_REQUEST_METHOD_ORIGINAL, HTTP_RESPONSE_BODY_SIZE,
-    HTTP_RESPONSE_STATUS_CODE, HTTP_ROUTE, MAX_LEN, NETWORK_PROTOCOL_VERSION, URL_SCHEME, cut,
+    HTTP_REQUEST_BODY_SIZE, HTTP_REQUEST_METHOD, HTTP_REQUEST_METHOD_ORIGINAL,
+    HTTP_RESPONSE_BODY_SIZE, HTTP_RESPONSE_STATUS_CODE, HTTP_ROUTE, MAX_LEN,
+    NETWORK_PROTOCOL_VERSION, URL_SCHEME, cut,
 };
 use crate::engine::{Head, Measures, Record, RequestHead, Semantics, Settings, StreamSummary};
 use crate::framework::{Framework, Route, Tower};
 use dynamo_trace_core::span::span_name;
 use dynamo_trace_core::{Detail, Ending};
+use http::header::CONTENT_LENGTH;
 use http::{Extensions, HeaderMap, HeaderValue, Request, Response, Version};
 use method::OTHER;
 use opentelemetry::KeyValue;
 use opentelemetry::trace::{SpanBuilder, SpanKind};
+use route::{RouteOf, route_in};
 use std::marker::PhantomData;
 
 /// How many attributes a span of a plain request has at most, to the end.
@@ -39,8 +43,7 @@ pub struct Http<F = Tower> {
 /// What is remembered of one call.
 #[derive(Debug, Default)]
 pub struct HttpCall {
-    /// The method as it stands in the name, as long as the route is not known.
-    without_route: Option<&'static str>,
+    route: RouteOf,
     /// The user gave the name.
     is_named: bool,
     request_id: Option<HeaderValue>,
@@ -73,7 +76,7 @@ impl<F: Framework> Http<F> {
 
     /// The route was found by what is inside.
     fn find_route(record: &mut Record<HttpCall>, extensions: &Extensions) {
-        if let Some(operation) = record.call.without_route
+        if let RouteOf::Missing(operation) = record.call.route
             && let Some(route) = route_in::<F>(extensions)
         {
             let (name, route) = span_name(operation, route);
@@ -83,10 +86,6 @@ impl<F: Framework> Http<F> {
             record.set_measured(KeyValue::new(HTTP_ROUTE, route));
         }
     }
-}
-
-fn route_in<F: Framework>(extensions: &Extensions) -> Option<&str> {
-    F::route(extensions).or_else(|| extensions.get().map(Route::as_str))
 }
 
 impl<F: Framework> Semantics for Http<F> {
@@ -120,11 +119,12 @@ impl<F: Framework> Semantics for Http<F> {
         let (name, target) = match self.target(kind, request) {
             Some(target) => {
                 let (name, target) = span_name(operation(method), target);
+                call.route = RouteOf::Known;
                 (name, Some(target))
             }
             None => {
                 let operation = operation(method);
-                call.without_route = (*kind == SpanKind::Server).then_some(operation);
+                call.route = RouteOf::missing(kind, operation);
                 (operation.into(), None)
             }
         };
@@ -151,7 +151,11 @@ impl<F: Framework> Semantics for Http<F> {
         builder.with_attributes(attributes)
     }
 
-    fn remember<B: 'static>(&self, _: &SpanKind, request: &mut Request<B>, call: &mut HttpCall) {
+    fn remember<B: 'static>(&self, kind: &SpanKind, request: &mut Request<B>, call: &mut HttpCall) {
+        // What is measured has a route without an SDK as well.
+        if matches!(call.route, RouteOf::Unasked) && self.target(kind, request).is_none() {
+            call.route = RouteOf::missing(kind, operation(self.method(request)));
+        }
         if self.options.request_id {
             call.request_id = request.headers().get(&respond::REQUEST_ID).cloned();
         }
@@ -188,23 +192,29 @@ impl<F: Framework> Semantics for Http<F> {
         let code = i64::from(status.as_u16());
         record.set_measured(KeyValue::new(HTTP_RESPONSE_STATUS_CODE, code));
         Self::find_route(record, response.extensions());
-        if self.options.traceresponse {
-            respond::name_trace(record.context(), response.headers_mut());
-        }
-        if self.options.request_id {
-            respond::echo(record.call.request_id.take(), response.headers_mut());
-        }
+        // What the service said; what is put on its response here, it did not say.
         let captured = &self.options.response_headers;
         if !captured.is_empty() {
             record.set(capture::attributes(captured, response.headers()));
+        }
+        if let Some(id) = record.call.request_id.take() {
+            respond::echo(id, response.headers_mut());
+        }
+        if self.options.traceresponse {
+            respond::name_trace(record.context(), response.headers_mut());
         }
         if !is_server {
             if let Some(version) = protocol_version(response.version()) {
                 record.set_measured(version);
             }
-            record.set(connection(response.extensions()).into_iter().flatten());
+            record.set(
+                client::connection(response.extensions())
+                    .into_iter()
+                    .flatten(),
+            );
         }
-        let failed = status.is_server_error() || (!is_server && status.is_client_error());
+        // Codes beyond 599 are of no class, and taken for 5xx: RFC 9110, 15.
+        let failed = code >= if is_server { 500 } else { 400 };
         let failure = failed.then(|| Ending::failed(status.as_str().to_owned()));
         if self.spans_body(record.kind(), response) {
             failure.map_or(Head::Streams(Ending::Complete), Head::Decided)
@@ -232,27 +242,18 @@ impl<F: Framework> Semantics for Http<F> {
     }
 }
 
-/// The other end of the connection that a client used, where hyper-util's connector tells it.
-#[cfg(feature = "hyper-util")]
-fn connection(extensions: &Extensions) -> Option<[KeyValue; 2]> {
-    use crate::attributes::{NETWORK_PEER_ADDRESS, NETWORK_PEER_PORT};
-    let info: &hyper_util::client::legacy::connect::HttpInfo = extensions.get()?;
-    let peer = info.remote_addr();
-    let address = dynamo_trace_core::span::SharedText::value_of(&peer.ip().to_string());
-    Some([
-        KeyValue::new(NETWORK_PEER_ADDRESS, address),
-        KeyValue::new(NETWORK_PEER_PORT, i64::from(peer.port())),
-    ])
-}
-
-#[cfg(not(feature = "hyper-util"))]
-const fn connection(_: &Extensions) -> Option<[KeyValue; 2]> {
-    None
-}
-
 /// What the other side chooses, of a bounded length.
 fn capped(key: &'static str, value: &str) -> KeyValue {
     KeyValue::new(key, cut(value, MAX_LEN).to_owned())
+}
+
+/// What `content-length` says, if it is a number: RFC 9110, 8.6.
+fn request_body_size(headers: &HeaderMap) -> Option<KeyValue> {
+    let length = headers.get(CONTENT_LENGTH)?.to_str().ok()?;
+    // `parse` would take a sign.
+    let is_number = length.bytes().all(|byte| byte.is_ascii_digit());
+    let length: i64 = length.parse().ok().filter(|_| is_number)?;
+    Some(KeyValue::new(HTTP_REQUEST_BODY_SIZE, length))
 }
 
 fn protocol_version(version: Version) -> Option<KeyValue> {

@@ -2,16 +2,15 @@
 
 use super::forwarded::Forwarded;
 use super::scheme::Scheme;
-use super::{Http, capped, protocol_version};
+use super::{Http, capped, protocol_version, request_body_size};
 use crate::attributes::{
-    CLIENT_ADDRESS, HTTP_REQUEST_BODY_SIZE, HTTP_ROUTE, MAX_LEN, NETWORK_PEER_ADDRESS,
-    NETWORK_PEER_PORT, SERVER_ADDRESS, SERVER_PORT, URL_PATH, URL_QUERY, URL_SCHEME,
-    USER_AGENT_ORIGINAL, cut,
+    CLIENT_ADDRESS, HTTP_ROUTE, MAX_LEN, NETWORK_PEER_ADDRESS, NETWORK_PEER_PORT, SERVER_ADDRESS,
+    SERVER_PORT, URL_PATH, URL_QUERY, URL_SCHEME, USER_AGENT_ORIGINAL, cut,
 };
 use crate::framework::{Framework, PeerAddr};
 use crate::{authority, redact};
 use dynamo_trace_core::span::SharedText;
-use http::header::{CONTENT_LENGTH, HOST, USER_AGENT};
+use http::header::{HOST, USER_AGENT};
 use http::{Extensions, HeaderValue, Request, Uri};
 use opentelemetry::{KeyValue, StringValue};
 use std::net::{IpAddr, SocketAddr};
@@ -27,17 +26,14 @@ pub(super) fn push<F: Framework, B>(
     let forwarded = Forwarded::read(headers, options.trusted_proxies);
     let scheme = forwarded.scheme().unwrap_or_else(|| Scheme::of(uri));
     let query = uri.query();
-    let authority = forwarded.host.map(str::as_bytes);
-    let authority = authority
-        .or_else(|| uri.authority().map(|a| a.as_str().as_bytes()))
-        .or_else(|| headers.get(HOST).map(HeaderValue::as_bytes));
-    let (host, port) = authority.and_then(authority::read).unzip();
+    let target = || authority::read(uri.authority()?.as_str().as_bytes());
+    let host = || authority::read(headers.get(HOST)?.as_bytes());
+    let forwarded_host = forwarded.host.map(str::as_bytes).and_then(authority::read);
+    let (host, port) = forwarded_host.or_else(target).or_else(host).unzip();
     let port = port.flatten().filter(|port| *port != scheme.port);
     let agent = headers.get(USER_AGENT).and_then(user_agent);
     let peer = peer::<F>(request.extensions());
     let client = forwarded.client.or(peer.map(|peer| peer.ip()));
-    let length = headers.get(CONTENT_LENGTH).filter(|_| options.body_sizes);
-    let length = length.and_then(|length| length.to_str().ok()?.parse::<i64>().ok());
     attributes.push(path(uri, route.as_ref()));
     attributes.push(KeyValue::new(URL_SCHEME, scheme.name));
     attributes.extend(query.map(|query| capped(URL_QUERY, &redact::query(query))));
@@ -51,7 +47,9 @@ pub(super) fn push<F: Framework, B>(
         attributes.push(KeyValue::new(NETWORK_PEER_ADDRESS, ip(peer.ip())));
         attributes.push(KeyValue::new(NETWORK_PEER_PORT, i64::from(peer.port())));
     }
-    attributes.extend(length.map(|length| KeyValue::new(HTTP_REQUEST_BODY_SIZE, length)));
+    if options.body_sizes {
+        attributes.extend(request_body_size(headers));
+    }
 }
 
 fn peer<F: Framework>(extensions: &Extensions) -> Option<SocketAddr> {

@@ -1,5 +1,6 @@
 //! Many streams at once, some of them given up.
 
+use crate::give_up::give_up;
 use crate::telemetry::ending;
 use crate::{Server, Telemetry, VERSIONS, soon};
 use axum::Router;
@@ -77,25 +78,4 @@ async fn every_span_that_starts_ends() {
         let failed = endings.iter().find(|e| e.starts_with("failed"));
         assert_eq!(failed, None);
     }
-}
-
-/// Polls a future so many times, and drops it.
-async fn give_up<F: Future + Unpin>(mut future: F, polls: usize) -> Option<F::Output> {
-    let mut left = polls;
-    std::future::poll_fn(move |cx| {
-        use std::task::Poll;
-        if left == 0 {
-            return Poll::Ready(None);
-        }
-        left -= 1;
-        match std::pin::Pin::new(&mut future).poll(cx) {
-            Poll::Ready(output) => Poll::Ready(Some(output)),
-            Poll::Pending => {
-                // Polls by itself too, so that it is given up at all.
-                cx.waker().wake_by_ref();
-                Poll::Pending
-            }
-        }
-    })
-    .await
 }

@@ -1,7 +1,9 @@
 //! Spans over real sockets: names, kinds, parents, attributes and endings.
+#![cfg(feature = "axum")]
 #![expect(
     clippy::unwrap_used,
     clippy::expect_used,
+    clippy::panic,
     reason = "helpers of tests fail their tests"
 )]
 
@@ -10,8 +12,11 @@ mod cancellation;
 mod client;
 mod concurrency;
 mod context;
+mod dropped;
+mod endings;
 mod failures;
 mod filter;
+mod give_up;
 mod routes;
 mod serve;
 mod telemetry;

@@ -7,6 +7,7 @@ mod environment;
 mod exporters;
 mod limits;
 mod logs;
+mod methods;
 mod otlp;
 mod pairs;
 mod propagators;
@@ -39,6 +40,8 @@ pub(crate) struct Settings {
     /// `None`: the application has its own subscriber.
     pub(crate) logs: Option<Logs>,
     pub(crate) propagators: Propagators,
+    /// `None`: those of the semantic conventions.
+    pub(crate) http_methods: Option<Vec<String>>,
     pub(crate) shutdown_timeout: Duration,
 }
 
@@ -64,6 +67,7 @@ impl Settings {
         };
         let shutdown_timeout = builder.shutdown_timeout;
         let propagators = Propagators::from_environment(environment)?;
+        let http_methods = methods::known(environment)?;
         let traces = if environment.flag(DISABLED) {
             None
         } else {
@@ -73,6 +77,7 @@ impl Settings {
             traces,
             logs,
             propagators,
+            http_methods,
             shutdown_timeout,
         })
     }

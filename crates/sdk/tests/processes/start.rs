@@ -35,6 +35,11 @@ fn bad_configuration_is_refused_by_name() {
             "many",
             "must be a whole number from 1 to 1000000",
         ),
+        (
+            "OTEL_INSTRUMENTATION_HTTP_KNOWN_METHODS",
+            "GET,NO METHOD",
+            "must be HTTP methods with commas between, like GET,POST,PURGE",
+        ),
         ("DYNAMO_TRACE_LOG_FORMAT", "xml", "allowed: `text`, `json`"),
     ] {
         let stderr = succeed(
@@ -115,6 +120,23 @@ fn what_has_no_effect_is_warned_about() {
 }
 
 #[test]
+fn http_methods_are_known_by_the_list() {
+    for (list, disabled, expected) in [
+        ("", "false", "None"),
+        ("GET, PURGE", "false", "Some([\"GET\", \"PURGE\"])"),
+        ("GET, PURGE", "true", "Some([\"GET\", \"PURGE\"])"),
+    ] {
+        let stderr = succeed(
+            child("start/methods")
+                .env("OTEL_TRACES_EXPORTER", "none")
+                .env("OTEL_SDK_DISABLED", disabled)
+                .env("OTEL_INSTRUMENTATION_HTTP_KNOWN_METHODS", list),
+        );
+        assert_eq!(stderr, format!("{expected}\n"));
+    }
+}
+
+#[test]
 fn a_process_is_set_up_once() {
     succeed(&mut child("start/twice"));
 }
@@ -147,6 +169,10 @@ pub(crate) fn child_main(scenario: &str) {
                 context.with_span(global::tracer("test").start_with_context("none", &context));
             assert_eq!(carrier(&context), incoming);
             telemetry.shutdown().unwrap();
+        }
+        "methods" => {
+            let _telemetry = dynamo_trace_sdk::init("start").unwrap();
+            eprintln!("{:?}", dynamo_trace_core::known_http_methods());
         }
         "root" => {
             let _telemetry = dynamo_trace_sdk::init("start").unwrap();
