@@ -37,8 +37,7 @@ impl<D: Side, F: Framework, C: Configured<Http<F>>> TraceLayer<D, Http<F>, C> {
         self,
         names: impl IntoIterator<Item = HeaderName>,
     ) -> TraceLayer<D, Http<F>, Custom<Http<F>>> {
-        let captured = names.into_iter().map(|name| Captured::new("request", name));
-        self.with_changed(|http| http.options.request_headers.extend(captured))
+        self.with_changed(|http| Captured::ask(&mut http.options.request_headers, "request", names))
     }
 
     /// Records these response headers, as `http.response.header.{name}`, like
@@ -47,10 +46,9 @@ impl<D: Side, F: Framework, C: Configured<Http<F>>> TraceLayer<D, Http<F>, C> {
         self,
         names: impl IntoIterator<Item = HeaderName>,
     ) -> TraceLayer<D, Http<F>, Custom<Http<F>>> {
-        let captured = names
-            .into_iter()
-            .map(|name| Captured::new("response", name));
-        self.with_changed(|http| http.options.response_headers.extend(captured))
+        self.with_changed(|http| {
+            Captured::ask(&mut http.options.response_headers, "response", names)
+        })
     }
 
     /// Replaces the list of methods that may be named: those of RFC 9110, PATCH and QUERY, or
@@ -113,14 +111,16 @@ impl<F: Framework, C: Configured<Http<F>>> TraceLayer<Server, Http<F>, C> {
         self.with_changed(|http| http.options.traceresponse = true)
     }
 
-    /// Gives `x-request-id` of the request back on the response, unless that has one, and records
-    /// it as `http.request.header.x-request-id`.
+    /// Gives `x-request-id` of the request back on the response, unless the service put one
+    /// there. That of the request is recorded as `http.request.header.x-request-id`, that of the
+    /// service as `http.response.header.x-request-id`.
     ///
-    /// tower-http's `SetRequestIdLayer` belongs outside of this layer; one inside makes an id that
-    /// this layer sees on the response only, if `PropagateRequestIdLayer` is inside as well, and
-    /// then records as `http.response.header.x-request-id`.
+    /// tower-http's `SetRequestIdLayer` belongs outside of this layer, and needs no
+    /// `PropagateRequestIdLayer`. An id that is made inside is the service's: this layer sees it
+    /// if what propagates it is between the two.
     pub fn with_request_id(self) -> TraceLayer<Server, Http<F>, Custom<Http<F>>> {
         self.with_request_headers([REQUEST_ID.clone()])
+            .with_response_headers([REQUEST_ID.clone()])
             .with_changed(|http| http.options.request_id = true)
     }
 }

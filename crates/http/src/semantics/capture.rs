@@ -16,8 +16,21 @@ pub(crate) struct Captured {
 }
 
 impl Captured {
-    /// `side` is `request` or `response`.
-    pub(crate) fn new(side: &str, name: HeaderName) -> Self {
+    /// Adds these names to those that were `asked` for, each once. `side` is `request` or
+    /// `response`.
+    pub(crate) fn ask(
+        asked: &mut Vec<Self>,
+        side: &str,
+        names: impl IntoIterator<Item = HeaderName>,
+    ) {
+        for name in names {
+            if !asked.iter().any(|captured| captured.name == name) {
+                asked.push(Self::new(side, name));
+            }
+        }
+    }
+
+    fn new(side: &str, name: HeaderName) -> Self {
         let key: Arc<str> = format!("http.{side}.header.{name}").into();
         Self {
             name,

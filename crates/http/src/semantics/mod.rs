@@ -191,12 +191,13 @@ impl<F: Framework> Semantics for Http<F> {
         if self.options.traceresponse {
             respond::name_trace(record.context(), response.headers_mut());
         }
-        if self.options.request_id {
-            respond::echo(record.call.request_id.take(), response.headers_mut());
-        }
         let captured = &self.options.response_headers;
         if !captured.is_empty() {
             record.set(capture::attributes(captured, response.headers()));
+        }
+        // The request's own is recorded already.
+        if self.options.request_id {
+            respond::echo(record.call.request_id.take(), response.headers_mut());
         }
         if !is_server {
             if let Some(version) = protocol_version(response.version()) {
