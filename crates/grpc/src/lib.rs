@@ -58,7 +58,8 @@
 //! # }
 //! ```
 //!
-//! The engine is that of [`dynamo_trace_http::engine`].
+//! The engine is that of [`dynamo_trace_http::engine`]. Spans of `tracing` are in one tree with
+//! those of the layers [as for HTTP](dynamo_trace_http#with-tracing).
 
 pub mod attributes;
 mod carrier;

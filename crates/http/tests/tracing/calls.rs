@@ -6,11 +6,14 @@ use crate::{
 };
 use axum::Router;
 use axum::routing::get;
-use http::Request;
-use http_body_util::BodyExt;
-use opentelemetry::trace::{FutureExt, SpanKind, TraceContextExt};
+use bytes::Bytes;
+use http::{Request, Response};
+use http_body_util::{BodyExt, Full};
+use opentelemetry::trace::{FutureExt, SpanId, SpanKind, TraceContextExt};
 use opentelemetry_sdk::trace::SpanData;
-use tower::{Service, ServiceExt};
+use std::collections::HashSet;
+use std::convert::Infallible;
+use tower::{Layer, Service, ServiceExt, service_fn};
 use tracing::subscriber::set_default;
 use tracing::{Instrument, info_span};
 use tracing_subscriber::layer::SubscriberExt;
@@ -79,6 +82,37 @@ async fn a_call_of_a_handler_is_a_child_of_the_span_there() {
     let path: Vec<_> = path.iter().map(|span| span.name.as_ref()).collect();
     let expected = ["GET /inner", "GET", "work", "GET /outer", "GET", "caller"];
     assert_eq!(path, expected);
+}
+
+/// The server's span is no span of `tracing`, which could carry it along.
+#[tokio::test]
+async fn a_task_of_a_handler_has_the_span_that_is_made_there() {
+    let telemetry = Telemetry::new();
+    let _subscriber = subscribe(&telemetry);
+    let calls = echo(&telemetry);
+    let service = service_fn(move |_: Request<()>| {
+        let call = || calls.clone().oneshot(Request::new(()));
+        let tasks = [
+            tokio::spawn(call().in_current_span()),
+            tokio::spawn(call().instrument(info_span!("task"))),
+            tokio::spawn(call().with_current_context()),
+        ];
+        async move {
+            for task in tasks {
+                task.await.unwrap()?;
+            }
+            Ok::<_, Infallible>(Response::new(Full::<Bytes>::default()))
+        }
+    });
+    let service = telemetry.server().layer(service);
+    service.oneshot(Request::new(())).await.unwrap();
+    let spans = telemetry.ended::<5>().await;
+    let [task, served] = [named(&spans, "task"), of_kind(&spans, SpanKind::Server)];
+    assert_child(task, &served.span_context);
+    let calls = spans.iter().filter(|s| s.span_kind == SpanKind::Client);
+    let parents: HashSet<_> = calls.map(|span| span.parent_span_id).collect();
+    let [task, served] = [task, served].map(|span| span.span_context.span_id());
+    assert_eq!(parents, HashSet::from([SpanId::INVALID, task, served]));
 }
 
 /// The SDK cannot hold all of it, and `tracing` knows nothing of it.

@@ -15,7 +15,7 @@ use opentelemetry_sdk::trace::SpanData;
 use std::convert::Infallible;
 use tower::{Layer, ServiceExt, service_fn};
 use tower_http::trace::TraceLayer;
-use tracing::{Instrument, info_span};
+use tracing::{Instrument, info, info_span};
 
 const TRACEPARENT: &str = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01";
 
@@ -80,9 +80,9 @@ async fn a_span_of_the_bodys_producer_is_a_child_of_the_servers() {
     }
 }
 
-/// What is set on OpenTelemetry's current span.
+/// Attributes on OpenTelemetry's current span, events on that of `tracing`.
 #[tokio::test]
-async fn attributes_land_on_the_span_that_is_current() {
+async fn what_is_noted_lands_on_the_span_that_is_current() {
     fn set(key: &'static str) {
         let context = Context::current();
         context.span().set_attribute(KeyValue::new(key, true));
@@ -91,7 +91,11 @@ async fn attributes_land_on_the_span_that_is_current() {
     let _subscriber = subscribe(&telemetry);
     let service = service_fn(async |_: Request<()>| {
         set("before");
-        info_span!("work").in_scope(|| set("inside"));
+        info!("on no span");
+        info_span!("work").in_scope(|| {
+            set("inside");
+            info!("on its span");
+        });
         set("after");
         Ok::<_, Infallible>(Response::new(Full::<Bytes>::default()))
     });
@@ -102,6 +106,8 @@ async fn attributes_land_on_the_span_that_is_current() {
     for (key, span) in [("before", served), ("inside", work), ("after", served)] {
         assert_eq!(attribute(span, key), Some(true.into()), "{key}");
     }
+    let events = [work, served].map(|span| span.events.len());
+    assert_eq!(events, [1, 0]);
 }
 
 /// The spans of tower-http and of ours, with the layer of tower-http inside or outside.
