@@ -1,6 +1,6 @@
 //! Calls of a client in spans of `tracing`.
 
-use crate::telemetry::{assert_child, ending};
+use crate::telemetry::assert_child;
 use crate::{
     Server, Telemetry, client, echo, fetch, layer, named, of_kind, relay, request, soon, subscribe,
 };
@@ -134,26 +134,6 @@ async fn what_the_caller_sent_goes_through_a_span() {
     assert_eq!(sent["traceparent"], format!("00-{trace}-{id}-03"));
     assert_eq!(sent["tracestate"], "0tenant@system=1");
     assert_eq!(sent["baggage"], "user=1");
-}
-
-/// The same code where nobody records the spans of `tracing`.
-#[tokio::test]
-async fn nothing_of_it_is_needed() {
-    let telemetry = Telemetry::new();
-    relay(&telemetry).oneshot(Request::new(())).await.unwrap();
-    let spans = telemetry.ended::<2>().await;
-    let served = of_kind(&spans, SpanKind::Server);
-    let call = of_kind(&spans, SpanKind::Client);
-    assert_child(call, &served.span_context);
-    assert_eq!([ending(call), ending(served)], ["complete", "complete"]);
-
-    let caller = telemetry.caller();
-    let call = echo(&telemetry).oneshot(Request::new(()));
-    let call = call.instrument(info_span!("work"));
-    call.with_context(caller.clone()).await.unwrap();
-    caller.span().end();
-    let [_, _, call, caller] = telemetry.ended().await;
-    assert_child(&call, &caller.span_context);
 }
 
 /// Spans that are current for `tracing` alone.

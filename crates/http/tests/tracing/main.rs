@@ -1,6 +1,7 @@
 //! Spans of `tracing`, recorded by `tracing-opentelemetry`, in one tree with those of the layers.
 //!
-//! Subscribers are scoped to a thread, and with it to the test that runs there.
+//! Subscribers are scoped to a thread, and with it to the test that runs there. Each has one:
+//! what is off in the first thread that comes by stays off in others.
 #![expect(
     clippy::unwrap_used,
     clippy::expect_used,
@@ -8,6 +9,7 @@
 )]
 
 mod calls;
+mod relay;
 #[path = "../spans/serve.rs"]
 mod serve;
 mod servers;
@@ -18,20 +20,19 @@ mod threads;
 use bytes::Bytes;
 use dynamo_trace_http::engine::{Custom, Trace};
 use dynamo_trace_http::{ClientLayer, Http};
-use http::{HeaderMap, Request, Response};
+use http::Request;
 use http_body_util::{BodyExt, Full};
 use hyper_util::client::legacy::{Client, connect::HttpConnector};
 use hyper_util::rt::TokioExecutor;
-use opentelemetry::trace::{SpanKind, TracerProvider};
+use opentelemetry::trace::TracerProvider;
 use opentelemetry_sdk::trace::{SdkTracer, SpanData};
+use relay::{echo, of_kind, relay};
 use serve::Server;
-use std::convert::Infallible;
 use std::time::Duration;
 use telemetry::Telemetry;
-use tower::util::BoxCloneSyncService;
-use tower::{Layer, ServiceExt, service_fn};
+use tower::{Layer, ServiceExt};
+use tracing::Dispatch;
 use tracing::subscriber::{DefaultGuard, set_default};
-use tracing::{Dispatch, Instrument, info_span};
 use tracing_opentelemetry::OpenTelemetryLayer;
 use tracing_subscriber::Registry;
 use tracing_subscriber::layer::SubscriberExt;
@@ -73,52 +74,11 @@ async fn fetch(
     soon(response.collect()).await.unwrap().to_bytes()
 }
 
-/// A client of a peer that gives way once, and gives the headers back that it was sent.
-fn echo(
-    telemetry: &Telemetry,
-) -> BoxCloneSyncService<Request<()>, Response<Full<Bytes>>, Infallible> {
-    let echo = service_fn(async |request: Request<()>| {
-        tokio::task::yield_now().await;
-        let mut response = Response::new(Full::<Bytes>::default());
-        *response.headers_mut() = request.headers().clone();
-        Ok::<_, Infallible>(response)
-    });
-    let client = telemetry.client().layer(echo);
-    let plain = client.map_response(|response| response.map(|_| Full::default()));
-    BoxCloneSyncService::new(plain)
-}
-
-/// A server that calls on, in a span `work` of `tracing`, and tells which headers it sent.
-fn relay(telemetry: &Telemetry) -> BoxCloneSyncService<Request<()>, HeaderMap, Infallible> {
-    let echo = echo(telemetry);
-    let relay = service_fn(move |_: Request<()>| {
-        let echo = echo.clone();
-        let work = async {
-            tokio::task::yield_now().await;
-            let response = echo.oneshot(Request::new(())).await;
-            tokio::task::yield_now().await;
-            info_span!("last").in_scope(|| ());
-            response
-        };
-        work.instrument(info_span!("work"))
-    });
-    let server = telemetry.server().layer(relay);
-    BoxCloneSyncService::new(server.map_response(|response| response.headers().clone()))
-}
-
 /// The one span of this name.
 fn named<'s>(spans: &'s [SpanData], name: &str) -> &'s SpanData {
     let mut spans = spans.iter().filter(|span| span.name == name);
     let span = spans.next().unwrap();
     assert!(spans.next().is_none(), "two are named {name}");
-    span
-}
-
-/// The one span of this kind.
-fn of_kind(spans: &[SpanData], kind: SpanKind) -> &SpanData {
-    let mut spans = spans.iter().filter(|span| span.span_kind == kind);
-    let span = spans.next().unwrap();
-    assert!(spans.next().is_none(), "two are {kind:?}");
     span
 }
 
