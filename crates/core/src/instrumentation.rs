@@ -27,6 +27,10 @@ struct Handles {
     propagation: Option<Propagation>,
 }
 
+type Provider = dyn Fn(InstrumentationScope) -> Option<Arc<dyn StartSpan>> + Send + Sync;
+
+static PROVIDER: OnceLock<Box<Provider>> = OnceLock::new();
+
 /// How much of a span is worth building before the sampler is asked.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Detail {
@@ -50,6 +54,29 @@ impl Instrumentation {
             no_sdk: NoSdk::default(),
             propagation: None,
         }))
+    }
+
+    /// Makes `provider` that of every adapter that is not given one, for set-up: next to
+    /// [`opentelemetry::global::set_tracer_provider`], which boxes every span once more. Adapters
+    /// that found no SDK before look for one again once [`Propagation::set_global`] is called.
+    ///
+    /// # Errors
+    ///
+    /// Gives the provider back if there is one already.
+    pub fn set_global_tracer_provider<P>(provider: P) -> Result<(), P>
+    where
+        P: TracerProvider + Send + Sync + 'static,
+        P::Tracer: Tracer<Span: Send + Sync> + Send + Sync + 'static,
+    {
+        let mut provider = Some(provider);
+        PROVIDER.get_or_init(|| {
+            let provider = provider.take();
+            Box::new(move |scope| {
+                let tracer = provider.as_ref()?.tracer_with_scope(scope);
+                Some(Arc::new(tracer))
+            })
+        });
+        provider.map_or(Ok(()), Err)
     }
 
     /// Takes the tracer from `provider`.
@@ -126,6 +153,9 @@ impl Instrumentation {
         }
         if no_sdk.is_known() {
             return None;
+        }
+        if let Some(given) = PROVIDER.get().and_then(|provider| provider(scope.clone())) {
+            return Some(&**tracer.get_or_init(|| given));
         }
         let found = global::tracer_with_scope(scope.clone());
         if is_noop(&found) {

@@ -20,7 +20,9 @@ pub mod span;
 mod trust;
 pub mod w3c;
 
-pub use carrier::{Carrier, CarrierMut, ContextBlock, ContextBlockBuf, Environment, Field, Fields};
+pub use carrier::{
+    Carrier, CarrierMut, ContextBlock, ContextBlockBuf, Environment, Field, Fields, Found,
+};
 pub use instrumentation::{Detail, Instrumentation};
 pub use methods::{known_http_methods, set_known_http_methods};
 pub use propagation::{Format, Propagation, Rejected, Remote};

@@ -5,6 +5,7 @@
 //! | feature | module | boundary |
 //! |---|---|---|
 //! | `http`, `axum` | `http` | tower layers for HTTP servers and clients |
+//! | `reqwest` | `http::reqwest` | the middleware for reqwest's clients |
 //! | `grpc` | `grpc` | tower layers for tonic |
 //! | `nats` | `nats` | async-nats |
 //! | `etcd` | `etcd` | etcd-client |

@@ -80,6 +80,8 @@ impl Endless {
 impl Semantics for Etcd {
     const SCOPE: (&'static str, &'static str) = SCOPE;
 
+    const HAS_EVENT_STREAMS: bool = false;
+
     type Call = ();
     type Bodies = AnyBody;
 

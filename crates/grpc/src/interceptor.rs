@@ -1,6 +1,7 @@
 use crate::{Metadata, MetadataMut};
-use dynamo_trace_core::{Propagation, Trust};
+use dynamo_trace_core::{CarrierMut, Field, Propagation, Remote, Trust};
 use opentelemetry::Context;
+use opentelemetry::trace::TraceContextExt;
 use tonic::service::Interceptor;
 use tonic::{Request, Status};
 
@@ -63,7 +64,9 @@ impl Interceptor for ClientInterceptor {
 /// [`ServerLayer`](crate::ServerLayer) can be laid, it is the better choice.
 ///
 /// It never refuses a call. The sender's span is not linked: with [`Trust::linked`] a new trace
-/// begins.
+/// begins. With any other trust than [`Trust::trusted`] the
+/// [fields of the propagation](Propagation::fields) are removed from the metadata once they are
+/// read. Inside of a layer the context is that of the layer's span.
 ///
 /// ```
 /// use opentelemetry::Context;
@@ -110,8 +113,26 @@ impl Interceptor for ServerInterceptor {
         let propagation = self.propagation.as_ref();
         let propagation = propagation.unwrap_or_else(|| Propagation::global());
         let remote = propagation.remote(&Metadata(request.metadata()), &self.trust);
-        let caller = Context::map_current(|current| remote.attach_to(current));
+        // As the layer does: what is refused here must not arrive where a handler copies it.
+        if self.trust != Trust::trusted() {
+            let mut metadata = MetadataMut(request.metadata_mut());
+            for name in propagation.fields() {
+                metadata.remove_field(Field::named(name));
+            }
+        }
+        let caller = Context::map_current(|current| match is_inside(current, &remote) {
+            true => current.clone(),
+            false => remote.attach_to(current),
+        });
         request.extensions_mut().insert(caller);
         Ok(request)
     }
+}
+
+/// Whether the current span is that of a layer around this, for the same call.
+fn is_inside(current: &Context, remote: &Remote) -> bool {
+    let span = current.span();
+    let span = span.span_context();
+    let caller = remote.span_context().map(|caller| caller.trace_id());
+    span.is_valid() && !span.is_remote() && caller == Some(span.trace_id())
 }

@@ -1,8 +1,26 @@
 //! Tower layers that carry trace context over gRPC.
 //!
-//! - [`ServerLayer`]: for `tonic::transport::Server::layer`, or around routes;
+//! - [`ServerLayer`]: for `tonic::transport::Server::layer`, around routes, or around a single
+//!   service, which keeps the name by which tonic's router finds it;
 //! - [`ClientLayer`]: around a [`tonic::transport::Channel`];
-//! - [`Metadata`], [`MetadataMut`]: for interceptors and handlers.
+//! - [`ServerInterceptor`], [`ClientInterceptor`]: where no layer can be laid. They carry the
+//!   context, and see neither method nor status nor end: they make no spans, and measure nothing;
+//! - [`Metadata`], [`MetadataMut`]: for interceptors and handlers of one's own.
+//!
+//! ```no_run
+//! use dynamo_trace_grpc::{ClientLayer, Grpc, ServerLayer};
+//! use tonic::transport::{Channel, Server};
+//! use tower_layer::Layer;
+//!
+//! # async fn run() -> Result<(), Box<dyn std::error::Error>> {
+//! let server = Server::builder().layer(ServerLayer::new());
+//!
+//! let endpoint = Channel::from_static("http://[::1]:50051");
+//! let layer = ClientLayer::with_semantics(Grpc::new().with_server(endpoint.uri()));
+//! let channel = layer.layer(endpoint.connect().await?);
+//! # Ok(())
+//! # }
+//! ```
 //!
 //! # What crosses the wire
 //!
@@ -27,8 +45,30 @@
 //!
 //! A server's span is named `_OTHER` once the answer is that nobody knows the method
 //! (`UNIMPLEMENTED` in the head, or a plain 404), and from its start where the path has more than
-//! 256 bytes: callers choose no names. `rpc.method` is set with the answer there; samplers see
-//! it in the name.
+//! 256 bytes: callers choose no names. `rpc.method` is set with the answer there, and from the
+//! start for methods that answered with a message or `OK` before; samplers see any other in the
+//! name.
+//!
+//! # Attributes
+//!
+//! Those of the [RPC conventions](attributes): `rpc.system.name`, `rpc.method`,
+//! `rpc.method_original`, `rpc.response.status_code`, `error.type`; `server.*` as the call names
+//! the server, or as a client [is told](Grpc::with_server); `network.peer.*` on a server over TCP,
+//! or where a [`PeerAddr`](dynamo_trace_http::PeerAddr) is left on the request.
+//!
+//! A response of several chunks of data has
+//! [`dynamo_trace.stream.*`](dynamo_trace_http::attributes::STREAM_CHUNKS) on either side: chunks
+//! and bytes, seconds to the first chunk and of the longest gap. Chunks are those of HTTP/2 and
+//! hold any number of messages: [`Grpc::with_message_counts`] counts these.
+//!
+//! # Metrics
+//!
+//! With the feature `metrics`, and `with_metrics` of a layer: `rpc.server.call.duration` and
+//! `rpc.client.call.duration`, histograms in seconds, of sampled calls and others. A duration is
+//! that of the span, and has `rpc.system.name`, `rpc.method`, `rpc.response.status_code`,
+//! `error.type` and the [ending](dynamo_trace_core::span::attributes::ENDING), on a client
+//! `server.*` too. Callers of a server choose none: unknown methods are `_OTHER`, and a call that
+//! is refused before its method ever answered has no `rpc.method`.
 //!
 //! # Status
 //!
@@ -40,27 +80,23 @@
 //!
 //! A call that is given up was cancelled, which is no error and has no code. One that the server
 //! drops at the caller's `grpc-timeout` failed with `DEADLINE_EXCEEDED`: the caller's clock runs
-//! earlier, so a tenth of the timeout, and at least 5 ms, may be missing.
+//! earlier, so a tenth of the timeout, and at least 5 ms, may be missing. Timeouts of tonic's
+//! `Server` and of layers above are drops as any other.
+//!
+//! hyper tells a server that a stream of replies was given up only once the request has ended:
+//! until then the server's span stays open, as its handler does.
 //!
 //! Plain HTTP requests that reach a server's layer, such as health checks, have no code where
 //! the answer is no gRPC either: only a 5xx is an error there.
 //!
-//! ```no_run
-//! use dynamo_trace_grpc::{ClientLayer, ServerLayer};
-//! use tonic::transport::{Channel, Server};
-//! use tower_layer::Layer;
+//! # Features
 //!
-//! # async fn run() -> Result<(), Box<dyn std::error::Error>> {
-//! let server = Server::builder().layer(ServerLayer::new());
-//! let channel = Channel::from_static("http://[::1]:50051").connect().await?;
-//! let channel = ClientLayer::new().layer(channel);
-//! # Ok(())
-//! # }
-//! ```
+//! - `metrics`: durations, see above. Without it there is no `with_metrics`.
 //!
 //! The engine is that of [`dynamo_trace_http::engine`]. Spans of `tracing` are in one tree with
 //! those of the layers [as for HTTP](dynamo_trace_http#with-tracing).
 
+mod address;
 pub mod attributes;
 mod carrier;
 mod deadline;

@@ -14,6 +14,9 @@ use tonic::body::Body;
 /// The bytes in front of a message.
 const PREFIX: usize = 5;
 
+/// The flag of trailers, which gRPC-Web sends as a last message.
+const TRAILERS: u8 = 0x80;
+
 /// How many messages of a stream have begun, however its chunks are cut.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Messages {
@@ -56,11 +59,16 @@ impl Messages {
         }
         self.filled += 1;
         if self.filled == PREFIX {
-            let [_, a, b, c, d] = self.prefix;
+            let [flags, a, b, c, d] = self.prefix;
             self.left = u64::from(u32::from_be_bytes([a, b, c, d]));
             self.filled = 0;
-            self.count += 1;
+            self.count += i64::from(flags & TRAILERS == 0);
         }
+    }
+
+    /// Gives up: these are no messages.
+    pub(crate) fn lose(&mut self) {
+        self.lost = true;
     }
 
     /// How many, unless some could not be counted.

@@ -4,10 +4,11 @@ use crate::attributes::{RPC_METHOD, RPC_METHOD_ORIGINAL};
 use dynamo_trace_core::span::{SharedText, shared_text};
 use dynamo_trace_http::attributes::cut;
 use dynamo_trace_http::engine::Record;
-use http::Uri;
 use http::uri::PathAndQuery;
+use http::{StatusCode, Uri};
 use opentelemetry::{KeyValue, StringValue};
 use std::borrow::Cow;
+use tonic::Code;
 
 /// What stands for a method that is not known: callers must not choose the names of spans.
 const OTHER: &str = "_OTHER";
@@ -65,15 +66,15 @@ impl Asked {
     }
 
     /// The method of a client, and what is asked for if that is too long.
-    pub(crate) fn own(&self) -> impl Iterator<Item = KeyValue> + use<> {
+    pub(crate) fn own(&self) -> (KeyValue, Option<KeyValue>) {
         let original = short(self.path()).is_none().then(|| original(self.path()));
-        let method = KeyValue::new(RPC_METHOD, self.value());
-        std::iter::once(method).chain(original)
+        (KeyValue::new(RPC_METHOD, self.value()), original)
     }
 
     /// Sets the method of a server, once it is seen whether that knows it.
     pub(crate) fn record<T>(&self, answer: Answer, record: &mut Record<T>) {
-        if matches!(self, Self::Shared(_, true)) {
+        if let Some(known) = self.known() {
+            record.measure(&known);
             return;
         }
         let is_short = short(self.path()).is_some();
@@ -101,6 +102,19 @@ pub(crate) enum Answer {
     Unknown,
     /// Nothing, or there is none.
     None,
+}
+
+impl Answer {
+    /// What the head says with this code, if any, and this HTTP status.
+    pub(crate) fn of(code: Option<Code>, status: StatusCode) -> Self {
+        match (code, status) {
+            // Of the methods that are known, some may be unimplemented: nothing tells them apart.
+            (Some(Code::Unimplemented), _) | (None, StatusCode::NOT_FOUND) => Self::Unknown,
+            (Some(Code::Ok), _) | (None, StatusCode::OK) => Self::Known,
+            // Who refuses a call, an interceptor or a limit, need not know what is called.
+            _ => Self::None,
+        }
+    }
 }
 
 fn short(path: &str) -> Option<&str> {

@@ -1,27 +1,23 @@
 use crate::attributes::{
-    NETWORK_PEER_ADDRESS, NETWORK_PEER_PORT, REQUEST_MESSAGES, RESPONSE_MESSAGES,
-    RPC_RESPONSE_STATUS_CODE, RPC_SYSTEM_NAME, SERVER_ADDRESS, SERVER_PORT,
+    REQUEST_MESSAGES, RESPONSE_MESSAGES, RPC_RESPONSE_STATUS_CODE, RPC_SYSTEM_NAME,
 };
 use crate::messages::{Counted, Messages, Requests};
 use crate::method::{Answer, Asked};
-use crate::{deadline, error, status};
+use crate::{address, deadline, error, status};
 use bytes::Buf;
-use dynamo_trace_core::span::recent_value;
 use dynamo_trace_core::{Detail, Ending};
-use dynamo_trace_http::PeerAddr;
-use dynamo_trace_http::attributes::{MAX_LEN, cut};
 use dynamo_trace_http::engine::{
     AnyBody, Head, Measures, Record, Semantics, Settings, StreamSummary,
 };
 use http::header::CONTENT_TYPE;
-use http::{HeaderMap, HeaderValue, Request, Response, StatusCode};
+use http::{HeaderMap, HeaderValue, Request, Response, StatusCode, Uri};
 use opentelemetry::KeyValue;
 use opentelemetry::trace::{SpanBuilder, SpanKind};
-use std::net::SocketAddr;
-use std::sync::LazyLock;
+use std::any::TypeId;
+use std::sync::{Arc, LazyLock};
 use std::time::Duration;
 use tonic::Code;
-use tonic::transport::server::TcpConnectInfo;
+use tonic::service::Routes;
 
 /// What the media types of gRPC begin with.
 const GRPC: &[u8] = b"application/grpc";
@@ -36,10 +32,11 @@ const ATTRIBUTES: usize = 12;
 ///
 /// let layer = ServerLayer::with_semantics(Grpc::new().with_message_counts());
 /// ```
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Debug, Default)]
 #[non_exhaustive]
 pub struct Grpc {
     counts_messages: bool,
+    server: Option<Arc<[KeyValue]>>,
 }
 
 impl Grpc {
@@ -48,6 +45,26 @@ impl Grpc {
     pub const fn new() -> Self {
         Self {
             counts_messages: false,
+            server: None,
+        }
+    }
+
+    /// Says whom a client calls, where requests do not: tonic puts the channel's endpoint into a
+    /// request only behind the layers around the channel. Without it, and without
+    /// `with_origin` of the generated client, spans of a client have no `server.address`.
+    ///
+    /// ```
+    /// use dynamo_trace_grpc::{ClientLayer, Grpc};
+    /// use tonic::transport::Endpoint;
+    ///
+    /// let endpoint = Endpoint::from_static("http://[::1]:50051");
+    /// let layer = ClientLayer::with_semantics(Grpc::new().with_server(endpoint.uri()));
+    /// ```
+    #[must_use]
+    pub fn with_server(self, endpoint: &Uri) -> Self {
+        Self {
+            server: address::endpoint(endpoint),
+            ..self
         }
     }
 
@@ -77,12 +94,19 @@ pub struct GrpcCall {
 impl Semantics for Grpc {
     const SCOPE: (&'static str, &'static str) = (env!("CARGO_PKG_NAME"), env!("CARGO_PKG_VERSION"));
 
+    const HAS_EVENT_STREAMS: bool = false;
+
     type Call = GrpcCall;
     type Bodies = AnyBody;
 
     fn defaults() -> &'static Settings<Self> {
         static DEFAULTS: LazyLock<Settings<Grpc>> = LazyLock::new(|| Settings::new(Grpc::new()));
         &DEFAULTS
+    }
+
+    /// Routes call what is in them when their future is polled.
+    fn calls_lazily<S: 'static>() -> bool {
+        TypeId::of::<S>() == TypeId::of::<Routes>()
     }
 
     fn start<B>(
@@ -104,17 +128,19 @@ impl Semantics for Grpc {
         // attribute is set but once.
         if is_server {
             attributes.extend(asked.known());
-            attributes.extend(peer(request).into_iter().flatten());
+            attributes.extend(address::peer(request).into_iter().flatten());
             call.asked = Some(asked);
         } else {
-            attributes.extend(asked.own());
+            let (method, original) = asked.own();
+            attributes.push(method);
+            attributes.extend(original);
         }
-        attributes.extend(server(request).into_iter().flatten());
+        attributes.extend(self.server(kind, request.uri()));
         builder.with_attributes(attributes)
     }
 
     fn remember<B: 'static>(&self, kind: &SpanKind, request: &mut Request<B>, call: &mut GrpcCall) {
-        if self.counts_messages {
+        if self.counts_messages && is_grpc(request.headers()) {
             let requests = Requests::default();
             Counted::put_around(request.body_mut(), &requests);
             call.messages = Some((requests, Messages::default()));
@@ -122,18 +148,19 @@ impl Semantics for Grpc {
         if *kind == SpanKind::Server {
             call.timeout = deadline::of(request.headers());
             call.plain = !is_grpc(request.headers());
+            // There may be no span.
+            call.asked.get_or_insert_with(|| Asked::of(request.uri()));
         }
     }
 
     fn measures<B>(&self, kind: &SpanKind, request: &Request<B>) -> Measures {
-        let asked = Asked::of(request.uri());
         let mut attributes = vec![KeyValue::new(RPC_SYSTEM_NAME, "grpc")];
         let duration = if *kind == SpanKind::Server {
-            attributes.extend(asked.known());
+            // The method comes with the answer.
             "rpc.server.call.duration"
         } else {
-            attributes.extend(asked.own().take(1));
-            attributes.extend(server(request).into_iter().flatten());
+            attributes.push(Asked::of(request.uri()).own().0);
+            attributes.extend(self.server(kind, request.uri()));
             "rpc.client.call.duration"
         };
         Measures {
@@ -145,18 +172,17 @@ impl Semantics for Grpc {
 
     fn on_head<B>(&self, record: &mut Record<GrpcCall>, response: &mut Response<B>) -> Head {
         let (code, status) = (status::of(response.headers()), response.status());
-        // Of the methods that are known, some may be unimplemented: nothing tells them apart.
-        let is_unknown = match code {
-            Some(code) => code == Code::Unimplemented,
-            None => status == StatusCode::NOT_FOUND,
-        };
-        let answer = match record.call.plain {
-            _ if is_unknown => Answer::Unknown,
+        let answer = match Answer::of(code, status) {
             // It names no method.
-            true => Answer::None,
-            false => Answer::Known,
+            Answer::Known if record.call.plain => Answer::None,
+            answer => answer,
         };
         answered(record, answer);
+        if let Some((_, responses)) = &mut record.call.messages
+            && !is_grpc(response.headers())
+        {
+            responses.lose();
+        }
         // A status in the head means that no trailers follow.
         if let Some(code) = code {
             return Head::Decided(ended(record, code));
@@ -216,38 +242,22 @@ impl Semantics for Grpc {
     }
 }
 
+impl Grpc {
+    /// Address and port of the server, as the request has them or as a client was told.
+    fn server(&self, kind: &SpanKind, uri: &Uri) -> impl Iterator<Item = KeyValue> + use<'_> {
+        let asked = address::server(uri);
+        let told = self.server.as_deref();
+        let told = told.filter(|_| asked.is_none() && *kind == SpanKind::Client);
+        let told = told.unwrap_or_default().iter().cloned();
+        asked.into_iter().flatten().chain(told)
+    }
+}
+
 /// Whether this is gRPC, or gRPC-Web: gRPC over HTTP/2, "Requests".
 fn is_grpc(headers: &HeaderMap) -> bool {
     let kind = headers.get(CONTENT_TYPE).map(HeaderValue::as_bytes);
     let start = kind.and_then(|kind| kind.get(..GRPC.len()));
     start.is_some_and(|start| start.eq_ignore_ascii_case(GRPC))
-}
-
-/// Address and port of the server, as the request has them.
-fn server<B>(request: &Request<B>) -> Option<impl Iterator<Item = KeyValue> + use<B>> {
-    let authority = request.uri().authority()?;
-    let host = authority.host();
-    let host = host.strip_prefix('[').unwrap_or(host);
-    let host = host.strip_suffix(']').unwrap_or(host);
-    let address = KeyValue::new(SERVER_ADDRESS, recent_value(cut(host, MAX_LEN)));
-    let port = authority.port_u16();
-    let port = port.map(|port| KeyValue::new(SERVER_PORT, i64::from(port)));
-    Some([Some(address), port].into_iter().flatten())
-}
-
-/// The other end of the connection, where tonic or another server leaves it.
-fn peer<B>(request: &Request<B>) -> Option<[KeyValue; 2]> {
-    let extensions = request.extensions();
-    let of_tonic = || extensions.get::<TcpConnectInfo>()?.remote_addr();
-    let peer: SocketAddr = match extensions.get::<PeerAddr>() {
-        Some(peer) => peer.0,
-        None => of_tonic()?,
-    };
-    let address = recent_value(&peer.ip().to_canonical().to_string());
-    Some([
-        KeyValue::new(NETWORK_PEER_ADDRESS, address),
-        KeyValue::new(NETWORK_PEER_PORT, i64::from(peer.port())),
-    ])
 }
 
 fn answered(record: &mut Record<GrpcCall>, answer: Answer) {

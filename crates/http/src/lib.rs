@@ -1,7 +1,8 @@
 //! Tower layers that carry trace context over HTTP.
 //!
 //! - [`ServerLayer`]: for axum, or any tower HTTP service;
-//! - [`ClientLayer`]: for any tower HTTP client.
+//! - [`ClientLayer`]: for any tower HTTP client;
+//! - `reqwest::ClientMiddleware`, with the feature `reqwest`: for reqwest's clients.
 //!
 //! # What crosses the wire
 //!
@@ -137,16 +138,20 @@
 //!
 //! - `axum`: routes from axum's `MatchedPath`; `error.type` tells why an axum body failed.
 //! - `hyper-util`: `error.type` tells why hyper, or hyper-util's client, failed.
+//! - `reqwest`: the middleware for reqwest's clients; brings `hyper-util`, of which they are made.
 //!
 //! [`engine`] is the one service, future and body behind the layers, which gRPC shares.
 
 pub mod attributes;
+pub mod authority;
 #[cfg(feature = "axum")]
 pub mod axum;
 pub mod engine;
 mod framework;
 mod options;
 mod redact;
+#[cfg(feature = "reqwest")]
+pub mod reqwest;
 mod resend;
 mod semantics;
 

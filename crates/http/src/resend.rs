@@ -68,6 +68,12 @@ where
 pub(crate) struct Sends(Arc<AtomicU32>);
 
 impl Sends {
+    /// To be counted on from here.
+    #[cfg(feature = "reqwest")]
+    pub(crate) fn after(before: u32) -> Self {
+        Self(Arc::new(before.into()))
+    }
+
     /// Counts a send, and gives how many were before it, if any.
     pub(crate) fn count(&self) -> Option<i64> {
         let before = self.0.fetch_add(1, Ordering::Relaxed);

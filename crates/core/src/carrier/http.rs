@@ -1,4 +1,4 @@
-use super::{Carrier, CarrierMut, Field};
+use super::{Carrier, CarrierMut, Field, Found};
 use http::{HeaderMap, HeaderName, HeaderValue};
 
 static TRACEPARENT: HeaderName = HeaderName::from_static("traceparent");
@@ -17,6 +17,26 @@ impl Carrier for HeaderMap {
         }
         .into_iter()
         .map(HeaderValue::as_bytes)
+    }
+
+    fn find_w3c(&self) -> Option<Found<'_>> {
+        /// Of more headers than this each field is looked up by its hash.
+        const FEW: usize = 24;
+        if self.len() > FEW {
+            return None;
+        }
+        let mut found = Found::default();
+        for (name, value) in self {
+            // Most names differ in length.
+            match name.as_str().as_bytes() {
+                b"traceparent" if found.traceparent.is_none() => {
+                    found.traceparent = Some(value.as_bytes());
+                }
+                b"traceparent" | b"tracestate" | b"baggage" => found.more = true,
+                _ => {}
+            }
+        }
+        Some(found)
     }
 
     fn field_names(&self) -> impl Iterator<Item = &str> {

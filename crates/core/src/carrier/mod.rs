@@ -64,11 +64,25 @@ impl<'a> Field<'a> {
     }
 }
 
+/// Which W3C fields a carrier has.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Found<'a> {
+    /// The one value of `traceparent`, if there is one.
+    pub traceparent: Option<&'a [u8]>,
+    /// Whether there is more: another `traceparent`, `tracestate` or `baggage`.
+    pub more: bool,
+}
+
 /// Reads propagation fields.
 pub trait Carrier {
     /// All values of `field`, in carrier order, as the bytes on the wire. Names compare
     /// without regard to case.
     fn values_of<'a>(&'a self, field: Field<'a>) -> impl Iterator<Item = &'a [u8]>;
+
+    /// Finds the W3C fields in one pass, where that is cheaper than to look them up one by one.
+    fn find_w3c(&self) -> Option<Found<'_>> {
+        None
+    }
 
     /// The names of all fields, for propagators that search them.
     fn field_names(&self) -> impl Iterator<Item = &str>;

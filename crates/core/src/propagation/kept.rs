@@ -1,4 +1,5 @@
 use crate::w3c::TraceState;
+use opentelemetry::Context;
 use opentelemetry::trace::{SpanContext, TraceId};
 use std::borrow::Cow;
 
@@ -21,6 +22,11 @@ pub(super) struct KeptTrace {
 /// while it says what the current baggage says.
 #[derive(Clone, Debug)]
 pub(super) struct KeptBaggage(pub(super) String);
+
+/// Whether something is kept of an earlier parent, which must not count for another.
+pub(super) fn is_in(cx: &Context) -> bool {
+    cx.get::<KeptTrace>().is_some()
+}
 
 impl KeptTrace {
     fn belongs_to(&self, span: &SpanContext) -> bool {

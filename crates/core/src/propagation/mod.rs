@@ -20,7 +20,7 @@ use crate::trust::{ParentTrust, Trust};
 use budget::Budget;
 use opentelemetry::Context;
 use opentelemetry::propagation::TextMapPropagator;
-use opentelemetry::trace::{TraceContextExt, TraceId};
+use opentelemetry::trace::{Link, SpanContext, TraceContextExt, TraceId};
 use std::fmt;
 use std::sync::{Arc, LazyLock, OnceLock};
 
@@ -59,6 +59,8 @@ pub struct Propagation(Arc<Inner>);
 struct Inner {
     formats: Vec<Format>,
     fields: Vec<String>,
+    /// Nothing but W3C's formats.
+    only_w3c: bool,
     random_trace_id: fn(TraceId) -> bool,
 }
 
@@ -83,6 +85,8 @@ impl Propagation {
         });
         Self(Arc::new(Inner {
             fields: fields.collect(),
+            only_w3c: !formats.iter().any(|f| matches!(f, Format::Other(_)))
+                && formats.iter().any(|f| matches!(f, Format::TraceContext)),
             formats,
             random_trace_id: |_| false,
         }))
@@ -96,6 +100,7 @@ impl Propagation {
         Self(Arc::new(Inner {
             formats: self.0.formats.clone(),
             fields: self.0.fields.clone(),
+            only_w3c: self.0.only_w3c,
             random_trace_id: made_here,
         }))
     }
@@ -161,6 +166,50 @@ impl Propagation {
         remote
     }
 
+    /// Reads what a carrier holds into a context upon `cx`, as [`remote`](Self::remote) and
+    /// [`Remote::attach_to`] do, and tells the sender's span where it is only to be linked. Most
+    /// carriers hold a `traceparent` and nothing else: that is quick.
+    ///
+    /// Where a span of this process is current in `cx` that belongs to the sender's trace, it is
+    /// the parent: a boundary inside of another for the same request.
+    #[must_use]
+    pub fn receive<C: Carrier>(
+        &self,
+        cx: &Context,
+        carrier: &C,
+        trust: &Trust,
+    ) -> (Context, Option<Link>) {
+        if self.0.only_w3c
+            && trust.parent() == ParentTrust::Continue
+            && let Some(found) = carrier.find_w3c()
+            && !found.more
+        {
+            let Some(traceparent) = found.traceparent else {
+                return (cx.clone(), None);
+            };
+            let made_here = self.0.random_trace_id;
+            let read = trace_context::read_alone(traceparent, made_here);
+            if let Some(span) = read.filter(|_| !kept::is_in(cx)) {
+                let context = match is_inside(cx, &span) {
+                    true => cx.clone(),
+                    false => cx.with_remote_span_context(span),
+                };
+                return (context, None);
+            }
+        }
+        let remote = self.remote(carrier, trust);
+        let link = remote.is_link_only().then(|| remote.to_link()).flatten();
+        let inside = remote
+            .span_context()
+            .is_some_and(|span| is_inside(cx, span));
+        let context = if inside {
+            cx.clone()
+        } else {
+            remote.attach_to(cx)
+        };
+        (context, link)
+    }
+
     /// Writes the context of `cx`, replacing what the carrier has. Without a valid span context
     /// and without baggage it touches nothing.
     pub fn inject<C: CarrierMut>(&self, cx: &Context, carrier: &mut C) {
@@ -203,6 +252,13 @@ impl Propagation {
             Format::Other(other) => other.inject_context(cx, &mut AsInjector(carrier)),
         }
     }
+}
+
+/// Whether the current span of `cx` is one of this process, in the trace of `caller`.
+fn is_inside(cx: &Context, caller: &SpanContext) -> bool {
+    let span = cx.span();
+    let span = span.span_context();
+    span.is_valid() && !span.is_remote() && span.trace_id() == caller.trace_id()
 }
 
 /// Whether injection from `cx` stands for a span, so that stale fields have to go.

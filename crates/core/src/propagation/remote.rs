@@ -1,5 +1,5 @@
 use super::baggage;
-use super::kept::{KeptBaggage, KeptTrace};
+use super::kept::{self, KeptBaggage, KeptTrace};
 use crate::trust::{ParentTrust, Trust};
 use opentelemetry::Context;
 use opentelemetry::baggage::{Baggage, BaggageExt};
@@ -53,7 +53,7 @@ impl Remote {
                 match self.kept {
                     Some(kept) => out.with_value(kept),
                     // That of an earlier parent must not count for this one.
-                    None if cx.get::<KeptTrace>().is_some() => out.with_value(KeptTrace::default()),
+                    None if kept::is_in(cx) => out.with_value(KeptTrace::default()),
                     None => out,
                 }
             }

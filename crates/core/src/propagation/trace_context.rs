@@ -53,6 +53,26 @@ pub(super) fn extract<C: Carrier>(
     }
 }
 
+/// The sender's span, of a carrier that has this one `traceparent` and no `tracestate`, where
+/// nothing of it has to be kept beside.
+pub(super) fn read_alone(
+    traceparent: &[u8],
+    made_here: fn(TraceId) -> bool,
+) -> Option<SpanContext> {
+    let parent = TraceParent::parse(traceparent).ok()?;
+    let trace_id = TraceId::from_bytes(parent.trace_id());
+    if parent.flags().contains(Flags::RANDOM) || made_here(trace_id) {
+        return None;
+    }
+    Some(SpanContext::new(
+        trace_id,
+        SpanId::from_bytes(parent.parent_id()),
+        TraceFlags::new(parent.flags().bits()),
+        true,
+        SdkTraceState::NONE,
+    ))
+}
+
 fn read_tracestate<C: Carrier>(carrier: &C, budget: &mut Budget) -> TraceState {
     // What is read of it is bounded by the number of members, and their lengths.
     match TraceState::parse(carrier.values_of(Field::TraceState)) {

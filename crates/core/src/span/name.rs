@@ -1,9 +1,8 @@
-use super::recent::same;
+use super::interned::same;
 use opentelemetry::StringValue;
 use std::borrow::Cow;
 use std::cell::Cell;
 use std::collections::HashMap;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{LazyLock, Mutex, PoisonError};
 
 /// How many names a process keeps; further ones are made anew each time.
@@ -24,42 +23,13 @@ thread_local! {
 #[derive(Debug)]
 struct Entry {
     operation: &'static str,
-    text: SharedText,
+    target: &'static str,
     name: &'static str,
 }
 
 impl Entry {
     fn is(&self, operation: &str, target: &str) -> bool {
-        self.operation == operation && same(self.text.text.as_bytes(), target.as_bytes())
-    }
-}
-
-/// A text that is kept as long as the process lives, made by [`shared_text`].
-#[derive(Debug)]
-pub struct SharedText {
-    text: &'static str,
-    confirmed: AtomicBool,
-}
-
-impl SharedText {
-    /// The text.
-    #[must_use]
-    pub const fn as_str(&self) -> &'static str {
-        self.text
-    }
-
-    /// Whether [`confirm`](Self::confirm) was called: of a method, whether a server has answered
-    /// to it.
-    #[must_use]
-    pub fn is_confirmed(&self) -> bool {
-        self.confirmed.load(Ordering::Relaxed)
-    }
-
-    /// Says that the text is what it claims to be.
-    pub fn confirm(&self) {
-        if !self.is_confirmed() {
-            self.confirmed.store(true, Ordering::Relaxed);
-        }
+        self.operation == operation && same(self.target.as_bytes(), target.as_bytes())
     }
 }
 
@@ -71,22 +41,12 @@ impl SharedText {
 #[must_use]
 pub fn span_name(operation: &'static str, target: &str) -> (Cow<'static, str>, StringValue) {
     match find(operation, target) {
-        Some(entry) => (
-            Cow::Borrowed(entry.name),
-            StringValue::from(entry.text.as_str()),
-        ),
+        Some(entry) => (Cow::Borrowed(entry.name), StringValue::from(entry.target)),
         None => (
             format!("{operation} {target}").into(),
             StringValue::from(target.to_owned()),
         ),
     }
-}
-
-/// A text of few values, such as the method of an RPC, if it is among the first 4096 texts and
-/// [names](span_name) of this process.
-#[must_use]
-pub fn shared_text(text: &str) -> Option<&'static SharedText> {
-    find("", text).map(|entry| &entry.text)
 }
 
 fn find(operation: &'static str, target: &str) -> Option<&'static Entry> {
@@ -110,16 +70,12 @@ fn find_or_keep(operation: &'static str, target: &str) -> Option<&'static Entry>
     if names.len() >= MAX_NAMES {
         return None;
     }
-    let text = leak(target);
     let entry: &'static Entry = Box::leak(Box::new(Entry {
         operation,
-        text: SharedText {
-            text,
-            confirmed: AtomicBool::new(false),
-        },
+        target: leak(target),
         name: leak(&format!("{operation} {target}")),
     }));
-    names.insert((operation, text), entry);
+    names.insert((operation, entry.target), entry);
     Some(entry)
 }
 
@@ -160,17 +116,8 @@ mod tests {
         assert_eq!(span_name("PUT", "a").0, "PUT a");
     }
 
-    // One test: a flood leaves no room for others.
     #[test]
-    fn a_text_is_shared_and_confirmed_once_and_a_flood_is_not_kept() {
-        let text = shared_text("pkg.Service/Kept").unwrap();
-        assert_eq!(text.as_str(), "pkg.Service/Kept");
-        assert!(!text.is_confirmed());
-        text.confirm();
-        let again = shared_text("pkg.Service/Kept").unwrap();
-        assert!(std::ptr::eq(text, again) && again.is_confirmed());
-        assert!(!shared_text("pkg.Service/Kept2").unwrap().is_confirmed());
-
+    fn a_flood_of_names_is_not_kept() {
         for number in 0..MAX_NAMES * 2 {
             let target = number.to_string();
             assert_eq!(span_name("flood", &target).0, format!("flood {target}"));

@@ -84,20 +84,25 @@ impl TraceParent {
 
     fn read(value: &[u8]) -> Option<Self> {
         let (fixed, rest) = value.split_first_chunk::<{ Self::LEN }>()?;
-        let (version, fixed) = hex_field::<2, 1>(fixed)?;
-        let (trace_id, fixed) = hex_field::<32, 16>(dash(fixed)?)?;
-        let (parent_id, fixed) = hex_field::<16, 8>(dash(fixed)?)?;
-        let (flags, _) = hex_field::<2, 1>(dash(fixed)?)?;
+        let dashes = [2, 35, 52].iter().all(|at| fixed.get(*at) == Some(&b'-'));
+        let version = hex_byte(fixed, 0)?;
+        let trace_id = u128::from(hex_word(fixed, 3)?) << 64 | u128::from(hex_word(fixed, 19)?);
+        let parent_id = hex_word(fixed, 36)?;
+        let flags = hex_byte(fixed, 53)?;
         // 3.2.2.1 forbids version ff; 3.2.4 says how to read a higher one.
         let length_allowed = match version {
-            [0x00] => rest.is_empty(),
-            [0xff] => false,
+            0x00 => rest.is_empty(),
+            0xff => false,
             _ => matches!(rest, [] | [b'-', ..]),
         };
-        let [flags] = flags;
-        length_allowed
-            .then(|| Self::new(trace_id, parent_id, Flags::new(flags)))
-            .flatten()
+        if !(dashes && length_allowed) {
+            return None;
+        }
+        Self::new(
+            trace_id.to_be_bytes(),
+            parent_id.to_be_bytes(),
+            Flags::new(flags),
+        )
     }
 
     /// The header value, as version 00. Allocates nothing.
@@ -145,35 +150,50 @@ impl fmt::Display for TraceParent {
     }
 }
 
-fn dash(bytes: &[u8]) -> Option<&[u8]> {
-    bytes.strip_prefix(b"-")
+/// Version 00 of a traceparent, as it is written. What is taken from it is checked when this is
+/// compiled.
+type Written = [u8; TraceParent::LEN];
+
+/// Two hex digits.
+#[inline(always)]
+fn hex_byte(written: &Written, at: usize) -> Option<u8> {
+    let [high, low] = written.get(at..)?.first_chunk()?;
+    Some(hex_value(*high)? << 4 | hex_value(*low)?)
 }
 
-/// Takes `DIGITS` hex digits off the front as `BYTES` bytes.
-fn hex_field<const DIGITS: usize, const BYTES: usize>(
-    bytes: &[u8],
-) -> Option<([u8; BYTES], &[u8])> {
-    const { assert!(DIGITS == 2 * BYTES) };
-    let (digits, rest) = bytes.split_first_chunk::<DIGITS>()?;
-    let mut out = [0; BYTES];
-    let mut seen = 0;
-    for (byte, pair) in out.iter_mut().zip(digits.chunks_exact(2)) {
-        let [high, low] = pair else { return None };
-        let (high, low) = (hex_value(*high), hex_value(*low));
-        seen |= high | low;
-        *byte = (high << 4) | (low & 0x0f);
-    }
-    (seen & NOT_HEX == 0).then_some((out, rest))
-}
-
-const NOT_HEX: u8 = 0xf0;
-
-const fn hex_value(digit: u8) -> u8 {
+const fn hex_value(digit: u8) -> Option<u8> {
     match digit {
-        b'0'..=b'9' => digit - b'0',
-        b'a'..=b'f' => digit - b'a' + 10,
-        _ => NOT_HEX,
+        b'0'..=b'9' => Some(digit - b'0'),
+        b'a'..=b'f' => Some(digit - b'a' + 10),
+        _ => None,
     }
+}
+
+/// 16 hex digits.
+#[inline(always)]
+fn hex_word(written: &Written, at: usize) -> Option<u64> {
+    let (high, rest) = written.get(at..)?.split_first_chunk()?;
+    let (high, low) = (hex_half(*high)?, hex_half(*rest.first_chunk()?)?);
+    Some(u64::from(high) << 32 | u64::from(low))
+}
+
+/// Eight hex digits, all at once: each byte of a word is a digit.
+#[inline(always)]
+const fn hex_half(digits: [u8; 8]) -> Option<u32> {
+    const ONES: u64 = u64::from_be_bytes([1; 8]);
+    let digits = u64::from_be_bytes(digits);
+    // The low half of a digit, and 9 more for a letter: bit 6 is set in letters alone.
+    let values = (digits & (ONES * 0x0f)) + 9 * (digits >> 6 & ONES);
+    // Strictly lowercase hex is what the values are written as. No sum carries into its
+    // neighbour: a value is at most 24.
+    let letters = (values + ONES * (0x80 - 10)) >> 7 & ONES;
+    let written = values + ONES * b'0' as u64 + letters * (b'a' - b'0' - 10) as u64;
+    if written != digits || values & (ONES * 0xf0) != 0 {
+        return None;
+    }
+    let bytes = (values | values >> 4) & 0x00ff_00ff_00ff_00ff;
+    let pairs = (bytes | bytes >> 8) & 0x0000_ffff_0000_ffff;
+    Some((pairs | pairs >> 16) as u32)
 }
 
 const fn hex_digit(value: u8) -> u8 {
@@ -200,6 +220,24 @@ mod tests {
     fn a_higher_version_is_sent_as_00() {
         let parsed = TraceParent::parse(VALID.replacen("00", "cc", 1).as_bytes()).unwrap();
         assert_eq!(parsed.to_string(), VALID);
+    }
+
+    #[test]
+    fn a_digit_is_lowercase_hex_in_every_place() {
+        for at in 0..8 {
+            for byte in 0..=u8::MAX {
+                let mut digits = *b"0af76519";
+                digits[at] = byte;
+                let expected = std::str::from_utf8(&digits)
+                    .ok()
+                    .filter(|_| matches!(byte, b'0'..=b'9' | b'a'..=b'f'))
+                    .map(|digits| {
+                        let value = |d: char| d.to_digit(16).unwrap();
+                        digits.chars().fold(0, |all, d| all << 4 | value(d))
+                    });
+                assert_eq!(hex_half(digits), expected, "{byte:#x} at {at}");
+            }
+        }
     }
 
     proptest! {

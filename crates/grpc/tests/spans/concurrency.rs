@@ -9,9 +9,10 @@ use std::pin::Pin;
 use std::task::Poll;
 use tokio::task::JoinSet;
 
-/// A tenth of them is given up: fewer than the 20 resets after which an HTTP/2 server takes the
-/// client for an attacker and closes the connection.
-const STREAMS: usize = 150;
+const STREAMS: usize = 1_000;
+/// A tenth of the calls is given up: on each connection fewer than the 20 resets after which an
+/// HTTP/2 server takes the client for an attacker and closes the connection.
+const CONNECTIONS: usize = 8;
 const SCRIPT: &str = "send send send send send send send send send send";
 
 #[tokio::test(flavor = "multi_thread")]
@@ -20,13 +21,13 @@ async fn every_span_that_starts_ends() {
     eprintln!("seed {seed}");
     let mut random = SmallRng::seed_from_u64(seed);
     let bench = Bench::start().await;
-    let client = bench.client();
+    let clients: Vec<_> = (0..CONNECTIONS).map(|_| bench.client()).collect();
     let mut calls = JoinSet::new();
     for n in 0..STREAMS {
         // One in ten is given up after as many polls.
         let polls = (n % 10 == 0).then(|| random.random_range(0..20));
         let kind = Kind::ALL.into_iter().cycle().nth(n).unwrap();
-        let mut client = client.clone();
+        let mut client = clients[n / 10 % CONNECTIONS].clone();
         calls.spawn(async move {
             let mut call = Box::pin(kind.call(&mut client, request(SCRIPT)));
             match polls {

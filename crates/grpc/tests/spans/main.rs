@@ -6,106 +6,31 @@
     reason = "helpers of tests fail their tests"
 )]
 
+mod bench;
 mod calls;
 mod cancellation;
 mod concurrency;
 mod echo;
+mod endings;
 mod foreign;
+mod services;
+mod statuses;
 mod telemetry;
+mod timeouts;
 mod transport;
 
+use bench::{Bench, scripted};
 use bytes::Bytes;
 use dynamo_trace_grpc::{ClientLayer, Grpc, status};
 use dynamo_trace_http::engine::{Custom, Trace};
-use echo::{Echo, Replies, Reply, codec, listen};
-use futures_util::StreamExt;
+use echo::{codec, listen};
 use http::uri::PathAndQuery;
-use opentelemetry::trace::SpanKind;
-use opentelemetry_sdk::trace::SpanData;
-use std::net::SocketAddr;
-use std::sync::Arc;
 use std::time::Duration;
-use telemetry::Telemetry;
-use tokio::sync::Notify;
-use tokio::task::JoinHandle;
-use tonic::transport::{Channel, Endpoint, Server};
+use tonic::transport::Channel;
 use tonic::{Code, IntoRequest, Request, Response, Status, Streaming};
-use tower::Layer;
 
 /// A client of `test.Echo`.
 type EchoClient = tonic::client::Grpc<Trace<Channel, ClientLayer<Custom<Grpc>>>>;
-
-/// Client and server of one test.
-struct Bench {
-    telemetry: Telemetry,
-    addr: SocketAddr,
-    /// The server runs a script that hangs.
-    hangs: Arc<Notify>,
-    serving: JoinHandle<()>,
-}
-
-impl Bench {
-    async fn start() -> Self {
-        let (telemetry, hangs) = (Telemetry::new(), Arc::new(Notify::new()));
-        let echo = scripted(hangs.clone());
-        let (addr, incoming) = listen().await;
-        let mut server = Server::builder().layer(telemetry.server());
-        let serving = server.add_service(echo).serve_with_incoming(incoming);
-        Self {
-            serving: tokio::spawn(async { serving.await.unwrap() }),
-            telemetry,
-            addr,
-            hangs,
-        }
-    }
-
-    fn channel(&self) -> Channel {
-        let endpoint = Endpoint::from_shared(format!("http://{}", self.addr));
-        endpoint.unwrap().connect_lazy()
-    }
-
-    fn client(&self) -> EchoClient {
-        tonic::client::Grpc::new(self.telemetry.client().layer(self.channel()))
-    }
-
-    /// The spans of one call: the client's and the server's.
-    async fn ended(&self) -> [SpanData; 2] {
-        let mut spans = self.telemetry.ended::<2>().await;
-        spans.sort_by_key(|span| span.span_kind != SpanKind::Client);
-        spans
-    }
-}
-
-impl Drop for Bench {
-    fn drop(&mut self) {
-        self.serving.abort();
-    }
-}
-
-/// Messages are scripts of words: `send` sends one reply, `fail:{code}` ends with a status,
-/// `hang` never ends, `panic` panics.
-fn scripted(hangs: Arc<Notify>) -> Echo {
-    Echo::new(move |script| {
-        let hangs = hangs.clone();
-        let words = String::from_utf8(script.to_vec()).unwrap();
-        let words: Vec<_> = words.split_whitespace().map(str::to_owned).collect();
-        let replies = futures_util::stream::iter(words).then(move |word| run(word, hangs.clone()));
-        replies.boxed() as Replies
-    })
-}
-
-async fn run(word: String, hangs: Arc<Notify>) -> Reply {
-    match word.split_once(':') {
-        Some(("fail", code)) => Err(Status::new(Code::from_bytes(code.as_bytes()), "as told")),
-        None if word == "send" => Ok(Bytes::from_static(b"reply")),
-        None if word == "hang" => {
-            hangs.notify_one();
-            std::future::pending().await
-        }
-        None if word == "panic" => panic!("as told"),
-        _ => Err(Status::invalid_argument(word)),
-    }
-}
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Kind {

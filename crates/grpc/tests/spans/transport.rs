@@ -63,7 +63,12 @@ async fn a_server_dies_in_mid_stream() {
 
 #[tokio::test]
 async fn a_panic_of_the_handler_fails_both_spans() {
-    for (kind, script) in [(Kind::Unary, "panic"), (Kind::Server, "send panic")] {
+    for (kind, script) in [
+        (Kind::Unary, "panic"),
+        (Kind::Client, "panic"),
+        (Kind::Server, "send panic"),
+        (Kind::Both, "send panic"),
+    ] {
         let bench = Bench::start().await;
         let reply = kind.call(&mut bench.client(), request(script)).await;
         let status = reply.unwrap_err();
@@ -72,5 +77,20 @@ async fn a_panic_of_the_handler_fails_both_spans() {
         let code = text(&client, "rpc.response.status_code");
         assert_eq!(code, name(status.code()), "as the caller sees it");
         assert!(ending(&client).starts_with("failed:"), "{client:#?}");
+    }
+}
+
+#[tokio::test]
+async fn a_panic_before_the_head_fails_a_call_of_any_kind() {
+    for kind in Kind::ALL {
+        let panics = |_, _: Arc<Notify>| async { panic!("as told") };
+        let bench = Bench::answering(Server::builder(), panics).await;
+        let reply = kind.call(&mut bench.client(), request("send")).await;
+        let told = reply.unwrap_err().code();
+        let [client, server] = bench.ended().await;
+        assert_eq!(ending(&server), "failed:panic", "{kind:?}");
+        assert_eq!(text(&server, "rpc.response.status_code"), None);
+        assert!(ending(&client).starts_with("failed:"), "{client:#?}");
+        assert_eq!(text(&client, "rpc.response.status_code"), name(told));
     }
 }

@@ -31,8 +31,9 @@ pin_project! {
     }
 }
 
+/// What is left to do with a response body.
 #[derive(Debug)]
-enum State<L: Boundary> {
+pub(super) enum State<L: Boundary> {
     /// The span has ended, and with it its context.
     Ended,
     /// No span waits for the body, but its producer needs the context.
@@ -47,31 +48,22 @@ impl<L: Boundary> State<L> {
         let context = match self {
             Self::Ended => return None,
             Self::Passing(context) => context,
-            Self::Open(open) => open.record.context(),
+            Self::Open(open) => open.producer()?,
         };
         Some(context.clone().attach())
     }
 }
 
 impl<B: Body, L: Boundary> ResponseBody<B, L> {
-    /// A body that no span waits for.
-    pub(super) const fn ended(inner: B) -> Self {
+    pub(super) const fn new(inner: B, state: State<L>) -> Self {
         Self {
             inner: Some(inner),
-            state: State::Ended,
-        }
-    }
-
-    /// A body that no span waits for, to be made in this context.
-    pub(super) const fn passing(inner: B, context: Context) -> Self {
-        Self {
-            inner: Some(inner),
-            state: State::Passing(context),
+            state,
         }
     }
 
     /// The body inside, where nothing has to be noted of it.
-    #[cfg(feature = "axum")]
+    #[cfg(any(feature = "axum", feature = "reqwest"))]
     pub(crate) fn into_plain(mut self) -> Result<B, Self> {
         match (&self.state, self.inner.take()) {
             (State::Ended, Some(inner)) => Ok(inner),
@@ -79,18 +71,6 @@ impl<B: Body, L: Boundary> ResponseBody<B, L> {
                 self.inner = inner;
                 Err(self)
             }
-        }
-    }
-
-    /// A body that the span ends with. An empty one is never polled.
-    pub(super) fn streaming(inner: B, mut open: Box<Open<L>>) -> Self {
-        if inner.is_end_stream() {
-            open.complete();
-            return Self::ended(inner);
-        }
-        Self {
-            inner: Some(inner),
-            state: State::Open(open),
         }
     }
 }
@@ -146,6 +126,6 @@ where
 
 impl<B: Default + Body, L: Boundary> Default for ResponseBody<B, L> {
     fn default() -> Self {
-        Self::ended(B::default())
+        Self::new(B::default(), State::Ended)
     }
 }

@@ -1,5 +1,6 @@
+use super::body::State;
 use super::open::Open;
-use super::{Boundary, ResponseBody, Semantics, Side};
+use super::{Boundary, Semantics, Side};
 use http::Response;
 use http_body::Body;
 use opentelemetry::Context;
@@ -21,19 +22,25 @@ impl<L: Boundary> Call<L> {
         }
     }
 
-    /// The response, with the span in its body unless it ends with the head.
-    pub(super) fn respond<B: Body>(self, response: Response<B>) -> Response<ResponseBody<B, L>> {
+    /// What is left to do with the body of this response.
+    pub(super) fn respond<B: Body>(self, response: &mut Response<B>) -> State<L> {
         match self {
             Self::Passing(context, layer) => {
                 let semantics = &layer.settings().semantics;
                 let is_known = response.body().size_hint().exact().is_some();
-                if is_known || !semantics.spans_body(&L::Side::KIND, &response) {
-                    response.map(ResponseBody::ended)
+                if is_known || !semantics.spans_body(&L::Side::KIND, response) {
+                    State::Ended
                 } else {
-                    response.map(|body| ResponseBody::passing(body, context))
+                    State::Passing(context)
                 }
             }
-            Self::Open(open) => open.respond(response),
+            Self::Open(mut open) => {
+                if open.streams(response) {
+                    State::Open(open)
+                } else {
+                    State::Ended
+                }
+            }
         }
     }
 

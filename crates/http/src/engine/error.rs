@@ -7,9 +7,19 @@ use std::io;
 use std::iter::successors;
 
 /// `error.type`: the kind of the [`io::Error`] among the error's sources (`connection_refused`),
-/// else the name of the error's Rust type, else `_OTHER` for a boxed error.
+/// else what hyper and reqwest tell of it (with the features `hyper-util` and `reqwest`), else the
+/// name of the error's Rust type, else `_OTHER` for a boxed error.
 pub fn error_type<E: 'static>(error: &E) -> Cow<'static, str> {
-    if let Some(kind) = as_error(error).and_then(io_kind) {
+    let known = as_error(error);
+    if let Some(kind) = known.and_then(io_kind) {
+        return kind.into();
+    }
+    #[cfg(feature = "hyper-util")]
+    if known.is_some_and(is_incomplete) {
+        return "incomplete_message".into();
+    }
+    #[cfg(feature = "reqwest")]
+    if let Some(kind) = known.and_then(crate::reqwest::error::kind) {
         return kind.into();
     }
     // The name of a boxed error says nothing.
@@ -23,7 +33,7 @@ pub fn error_type<E: 'static>(error: &E) -> Cow<'static, str> {
 }
 
 /// What `error` is, where its type is one of those that HTTP services and bodies fail with: a
-/// boxed error, an [`io::Error`], and with the features `axum` and `hyper-util` theirs.
+/// boxed error, an [`io::Error`], and with the features `axum`, `hyper-util` and `reqwest` theirs.
 ///
 /// Services are not bound to fail with an [`Error`]; a boxed one is none.
 #[must_use]
@@ -34,6 +44,10 @@ pub fn as_error(error: &dyn Any) -> Option<&(dyn Error + 'static)> {
     #[cfg(feature = "axum")]
     if let Some(body) = error.downcast_ref::<axum::Error>() {
         return Some(body);
+    }
+    #[cfg(feature = "reqwest")]
+    if let Some(error) = crate::reqwest::error::as_error(error) {
+        return Some(error);
     }
     #[cfg(feature = "hyper-util")]
     {
@@ -52,7 +66,11 @@ pub fn sources<'e>(
     error: &'e (dyn Error + 'static),
 ) -> impl Iterator<Item = &'e (dyn Error + 'static)> {
     successors(Some(error), |&error| {
-        // The source of an `io::Error` is that of the error in it.
+        // The source of an `io::Error` is that of the error in it, and so is a middleware's.
+        #[cfg(feature = "reqwest")]
+        if let Some(error) = error.downcast_ref().map(crate::reqwest::error::within) {
+            return Some(error);
+        }
         match error.downcast_ref().and_then(io::Error::get_ref) {
             Some(wrapped) => Some(wrapped),
             None => error.source(),
@@ -67,6 +85,13 @@ pub fn io_kind(error: &(dyn Error + 'static)) -> Option<String> {
     let mut kinds = errors.map(|error| error.kind().to_string());
     let telling = kinds.find(|kind| kind != "other error" && kind != "uncategorized error");
     telling.map(|kind| kind.replace(' ', "_"))
+}
+
+/// Whether the connection was closed before the end of the message.
+#[cfg(feature = "hyper-util")]
+fn is_incomplete(error: &(dyn Error + 'static)) -> bool {
+    let mut errors = sources(error).filter_map(|error| error.downcast_ref());
+    errors.any(hyper::Error::is_incomplete_message)
 }
 
 #[cfg(test)]

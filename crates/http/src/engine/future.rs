@@ -1,3 +1,4 @@
+use super::body::State;
 use super::call::Call;
 use super::{Boundary, ResponseBody, Semantics, WrapBody};
 use dynamo_trace_core::span::OnUnwind;
@@ -64,17 +65,19 @@ where
             this.inner.set(None);
             output
         };
-        let response = match (output, this.call.take()) {
-            (Ok(response), Some(call)) => call.respond(response),
-            (Ok(response), None) => response.map(ResponseBody::ended),
-            (Err(error), call) => {
+        let call = this.call.take();
+        Poll::Ready(match output {
+            Ok(mut response) => {
+                let state = call.map_or(State::Ended, |call| call.respond(&mut response));
+                Ok(response.map(|body| wrap(ResponseBody::new(body, state))))
+            }
+            Err(error) => {
                 if let Some(call) = call {
                     call.fail(&error);
                 }
-                return Poll::Ready(Err(error));
+                Err(error)
             }
-        };
-        Poll::Ready(Ok(response.map(wrap::<B, L>)))
+        })
     }
 }
 

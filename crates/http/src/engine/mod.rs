@@ -34,6 +34,8 @@ pub use layer::{Boundary, TraceLayer};
 pub use record::Record;
 pub use semantics::{Head, Measures, Semantics};
 pub use service::Trace;
+#[cfg(feature = "reqwest")]
+pub(crate) use service::call;
 pub use settings::{Configured, Custom, Defaults, Settings};
 pub use side::Side;
 pub use summary::StreamSummary;

@@ -1,9 +1,10 @@
-use super::{Boundary, Head, Record, ResponseBody, Semantics, StreamSummary};
+use super::{Boundary, Head, Record, Semantics, StreamSummary};
 use bytes::Buf;
 use dynamo_trace_core::Ending;
 use http::header::{CONTENT_LENGTH, CONTENT_TYPE};
 use http::{HeaderMap, Method, Response, StatusCode};
 use http_body::{Body, Frame};
+use opentelemetry::Context;
 
 type CallOf<L> = <<L as Boundary>::Semantics as Semantics>::Call;
 
@@ -29,6 +30,8 @@ enum Phase {
         decided: bool,
         /// `content-length`: a server stops polling once that much was sent.
         length: Option<u64>,
+        /// The body knows its length, and so has no producer.
+        is_known: bool,
     },
     Ended,
 }
@@ -71,38 +74,53 @@ impl<L: Boundary> Open<L> {
         }
     }
 
-    pub(super) fn respond<B: Body>(
-        mut self: Box<Self>,
-        mut response: Response<B>,
-    ) -> Response<ResponseBody<B, L>> {
+    /// Takes note of the response head, and tells whether the body is still to come.
+    pub(super) fn streams<B: Body>(&mut self, response: &mut Response<B>) -> bool {
         let semantics = &self.layer.settings().semantics;
-        let head = semantics.on_head(&mut self.record, &mut response);
+        let head = semantics.on_head(&mut self.record, response);
         let Phase::Waiting(bodiless) = self.phase else {
-            return response.map(ResponseBody::ended);
+            return false;
         };
         let (ending, decided) = match head {
             Head::Ends(ending) => {
                 self.end(ending);
-                return response.map(ResponseBody::ended);
+                return false;
             }
             Head::Streams(ending) => (ending, false),
             Head::Decided(ending) => (ending, true),
         };
         if bodiless.has_no_body(response.status()) {
             self.end(ending);
-            return response.map(ResponseBody::ended);
+            return false;
         }
-        let text = |name| response.headers().get(name)?.to_str().ok();
-        let length = text(CONTENT_LENGTH)
-            .and_then(|length| length.parse().ok())
-            .or_else(|| response.body().size_hint().exact());
-        self.summary.event_stream = text(CONTENT_TYPE).is_some_and(is_event_stream);
+        let known = response.body().size_hint().exact();
+        let mut length = known;
+        // A body of known length is no stream of events.
+        if known.is_none() && L::Semantics::HAS_EVENT_STREAMS {
+            let text = |name| response.headers().get(name)?.to_str().ok();
+            self.summary.event_stream = text(CONTENT_TYPE).is_some_and(is_event_stream);
+            length = text(CONTENT_LENGTH).and_then(|length| length.parse().ok());
+        }
         self.phase = Phase::Streaming {
             ending,
             decided,
             length,
+            is_known: known.is_some(),
         };
-        response.map(|body| ResponseBody::streaming(body, self))
+        // An empty one is never polled.
+        let is_over = response.body().is_end_stream();
+        if is_over {
+            self.complete();
+        }
+        !is_over
+    }
+
+    /// The context in which the body is made, if it is made now.
+    pub(super) const fn producer(&self) -> Option<&Context> {
+        match self.phase {
+            Phase::Streaming { is_known: true, .. } => None,
+            _ => Some(self.record.context()),
+        }
     }
 
     /// The service failed.
@@ -204,6 +222,7 @@ impl<L: Boundary> Drop for Open<L> {
                 ending,
                 decided,
                 length,
+                ..
             } => {
                 // After the last byte it is no cancellation that the consumer goes away.
                 let all_sent = *length == Some(self.summary.bytes);
@@ -223,6 +242,11 @@ impl<L: Boundary> Drop for Open<L> {
 
 /// Media types compare in any case: RFC 9110, 8.3.1.
 fn is_event_stream(content_type: &str) -> bool {
-    let kind = content_type.split(';').next().unwrap_or_default();
-    kind.trim().eq_ignore_ascii_case("text/event-stream")
+    const EVENT_STREAM: &str = "text/event-stream";
+    let kind = content_type.trim_start();
+    kind.split_at_checked(EVENT_STREAM.len())
+        .is_some_and(|(kind, rest)| {
+            kind.eq_ignore_ascii_case(EVENT_STREAM)
+                && matches!(rest.as_bytes(), [] | [b';' | b' ' | b'\t', ..])
+        })
 }

@@ -69,8 +69,13 @@ impl<T> Record<T> {
 
     /// Sets an attribute of the span and of what is measured: one of few values.
     pub fn set_measured(&mut self, attribute: KeyValue) {
-        self.measure.add(&attribute);
+        self.measure(&attribute);
         self.span.set_attributes([attribute]);
+    }
+
+    /// Sets an attribute of what is measured, which the span has already: one of few values.
+    pub fn measure(&mut self, attribute: &KeyValue) {
+        self.measure.add(attribute);
     }
 
     /// Renames the span.
@@ -81,11 +86,15 @@ impl<T> Record<T> {
     }
 
     pub(super) fn end(&mut self, ending: Ending) {
-        if self.is_recording() || self.measure.is_running() {
-            let now = SystemTime::now();
+        let is_measured = self.measure.is_running();
+        if !(is_measured || self.is_recording()) {
+            return;
+        }
+        let now = SystemTime::now();
+        if is_measured {
             let duration = now.duration_since(self.start).unwrap_or_default();
             self.measure.end(&ending, duration);
-            self.span.end_at(ending, now);
         }
+        self.span.end_at(ending, now);
     }
 }

@@ -16,6 +16,10 @@ pub trait Semantics: Clone + fmt::Debug + Send + Sync + Sized + 'static {
     /// Name and version of the instrumentation scope.
     const SCOPE: (&'static str, &'static str);
 
+    /// Whether a response may be a stream of server-sent events, or have a length that only its
+    /// header says.
+    const HAS_EVENT_STREAMS: bool = true;
+
     /// What is remembered of one call.
     type Call: Default + fmt::Debug + Send + 'static;
 

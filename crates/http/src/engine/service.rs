@@ -58,27 +58,41 @@ where
         self.inner.poll_ready(cx)
     }
 
-    fn call(&mut self, mut request: Request<B>) -> Self::Future {
-        let settings = self.layer.settings();
-        let (parent, link) = L::Side::parent(settings, &mut request);
-        let call = open(&self.layer, parent, link, &mut request);
-        L::Side::send(
-            settings.propagation(),
-            call.context(),
-            request.headers_mut(),
-        );
-        if L::Semantics::calls_lazily::<S>() {
-            return ResponseFuture::new(self.inner.call(request), Some(call));
-        }
-        let current = call.context().clone();
-        let mut call = Some(call);
-        let inner = {
-            let _current = current.attach();
-            let _panicked = OnUnwind::new(|| drop(call.take()));
+    fn call(&mut self, request: Request<B>) -> Self::Future {
+        let is_lazy = L::Semantics::calls_lazily::<S>();
+        call(&self.layer, request, is_lazy, |request| {
             self.inner.call(request)
-        };
-        ResponseFuture::new(inner, call)
+        })
     }
+}
+
+/// Calls what is inside of the layer: the one place where a span begins. What is lazy does nothing
+/// but to make a future.
+pub(crate) fn call<L: Boundary, B: 'static, F>(
+    layer: &L,
+    mut request: Request<B>,
+    is_lazy: bool,
+    inner: impl FnOnce(Request<B>) -> F,
+) -> ResponseFuture<F, L> {
+    let settings = layer.settings();
+    let (parent, link) = L::Side::parent(settings, &mut request);
+    let call = open(layer, parent, link, &mut request);
+    L::Side::send(
+        settings.propagation(),
+        call.context(),
+        request.headers_mut(),
+    );
+    if is_lazy {
+        return ResponseFuture::new(inner(request), Some(call));
+    }
+    let current = call.context().clone();
+    let mut call = Some(call);
+    let inner = {
+        let _current = current.attach();
+        let _panicked = OnUnwind::new(|| drop(call.take()));
+        inner(request)
+    };
+    ResponseFuture::new(inner, call)
 }
 
 #[cfg(feature = "tonic")]

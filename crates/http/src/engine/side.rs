@@ -5,7 +5,7 @@ use super::{RequestHead, Semantics, Settings};
 use dynamo_trace_core::{CarrierMut, Field, Propagation, Trust};
 use http::{HeaderMap, Request};
 use opentelemetry::Context;
-use opentelemetry::trace::{Link, SpanContext, SpanKind, TraceContextExt};
+use opentelemetry::trace::{Link, SpanKind};
 use std::fmt;
 
 /// Server or client: where the parent comes from and whether the context is sent on.
@@ -57,7 +57,7 @@ fn received(
     trust: &Trust,
     headers: &mut HeaderMap,
 ) -> (Context, Option<Link>) {
-    let remote = propagation.remote(headers, trust);
+    let received = Context::map_current(|current| propagation.receive(current, headers, trust));
     // A handler may copy the headers to a request of its own, and where nobody replaces the
     // fields there, what was refused here would arrive.
     if *trust != Trust::trusted() {
@@ -65,19 +65,7 @@ fn received(
             headers.remove_field(Field::named(name));
         }
     }
-    let link = remote.is_link_only().then(|| remote.to_link()).flatten();
-    let context = Context::map_current(|current| {
-        // Inside of another layer for the same request, that one's span is the parent.
-        let span = current.span();
-        let span = span.span_context();
-        let caller = remote.span_context().map(SpanContext::trace_id);
-        if span.is_valid() && !span.is_remote() && caller == Some(span.trace_id()) {
-            current.clone()
-        } else {
-            remote.attach_to(current)
-        }
-    });
-    (context, link)
+    received
 }
 
 impl Side for Client {

@@ -1,13 +1,13 @@
 //! What a client knows of a request.
 
-use super::authority::{Authority, Scheme};
 use super::capped;
+use super::scheme::Scheme;
 use crate::attributes::{
     HTTP_REQUEST_BODY_SIZE, HTTP_REQUEST_RESEND_COUNT, SERVER_ADDRESS, SERVER_PORT, URL_FULL,
     URL_TEMPLATE,
 };
-use crate::redact;
 use crate::resend::Sends;
+use crate::{authority, redact};
 use http::header::{CONTENT_LENGTH, HOST};
 use http::{HeaderValue, Request};
 use opentelemetry::{KeyValue, StringValue};
@@ -40,7 +40,7 @@ pub(super) fn server<B>(request: &Request<B>) -> Option<impl Iterator<Item = Key
     let uri = request.uri();
     let authority = uri.authority().map(|a| a.as_str().as_bytes());
     let host = || request.headers().get(HOST).map(HeaderValue::as_bytes);
-    let Authority { host, port } = Authority::read(authority.or_else(host)?)?;
+    let (host, port) = authority::read(authority.or_else(host)?)?;
     // Who sends a path alone knows the connection; its default port is not known here.
     let port = port.or_else(|| uri.scheme().map(|_| Scheme::of(uri).port));
     let port = port.map(|port| KeyValue::new(SERVER_PORT, i64::from(port)));

@@ -1,7 +1,7 @@
 //! What the proxies in front say of a request: `Forwarded` (RFC 7239), else the `X-Forwarded-`
 //! headers.
 
-use super::authority::Scheme;
+use super::scheme::Scheme;
 use http::header::FORWARDED;
 use http::{HeaderMap, HeaderName, HeaderValue};
 use std::net::{IpAddr, SocketAddr};

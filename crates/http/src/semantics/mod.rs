@@ -1,12 +1,12 @@
 //! The HTTP semantic conventions.
 
-mod authority;
 pub(crate) mod capture;
 mod client;
 mod forwarded;
 mod method;
 mod options;
 pub(crate) mod respond;
+mod scheme;
 mod server;
 
 pub(crate) use options::Options;
@@ -239,7 +239,7 @@ fn connection(extensions: &Extensions) -> Option<[KeyValue; 2]> {
     use crate::attributes::{NETWORK_PEER_ADDRESS, NETWORK_PEER_PORT};
     let info: &hyper_util::client::legacy::connect::HttpInfo = extensions.get()?;
     let peer = info.remote_addr();
-    let address = dynamo_trace_core::span::recent_value(&peer.ip().to_string());
+    let address = dynamo_trace_core::span::SharedText::value_of(&peer.ip().to_string());
     Some([
         KeyValue::new(NETWORK_PEER_ADDRESS, address),
         KeyValue::new(NETWORK_PEER_PORT, i64::from(peer.port())),

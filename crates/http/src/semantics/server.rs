@@ -1,7 +1,7 @@
 //! What a server knows of a request.
 
-use super::authority::{Authority, Scheme};
 use super::forwarded::Forwarded;
+use super::scheme::Scheme;
 use super::{Http, capped, protocol_version};
 use crate::attributes::{
     CLIENT_ADDRESS, HTTP_REQUEST_BODY_SIZE, HTTP_ROUTE, MAX_LEN, NETWORK_PEER_ADDRESS,
@@ -9,12 +9,12 @@ use crate::attributes::{
     USER_AGENT_ORIGINAL, cut,
 };
 use crate::framework::{Framework, PeerAddr};
-use crate::redact;
-use dynamo_trace_core::span::{Recent, recent_value};
+use crate::{authority, redact};
+use dynamo_trace_core::span::SharedText;
 use http::header::{CONTENT_LENGTH, HOST, USER_AGENT};
-use http::{HeaderValue, Request, Uri};
+use http::{Extensions, HeaderValue, Request, Uri};
 use opentelemetry::{KeyValue, StringValue};
-use std::sync::Arc;
+use std::net::{IpAddr, SocketAddr};
 
 pub(super) fn push<F: Framework, B>(
     http: &Http<F>,
@@ -26,41 +26,43 @@ pub(super) fn push<F: Framework, B>(
     let options = &http.options;
     let forwarded = Forwarded::read(headers, options.trusted_proxies);
     let scheme = forwarded.scheme().unwrap_or_else(|| Scheme::of(uri));
-    attributes.push(path(uri, route.as_ref()));
-    attributes.push(KeyValue::new(URL_SCHEME, scheme.name));
-    if let Some(query) = uri.query() {
-        attributes.push(capped(URL_QUERY, &redact::query(query)));
-    }
-    attributes.extend(route.map(|route| KeyValue::new(HTTP_ROUTE, route)));
+    let query = uri.query();
     let authority = forwarded.host.map(str::as_bytes);
     let authority = authority
         .or_else(|| uri.authority().map(|a| a.as_str().as_bytes()))
         .or_else(|| headers.get(HOST).map(HeaderValue::as_bytes));
-    if let Some(Authority { host, port }) = authority.and_then(Authority::read) {
-        attributes.push(KeyValue::new(SERVER_ADDRESS, host));
-        let port = port.filter(|port| *port != scheme.port);
-        attributes.extend(port.map(|port| KeyValue::new(SERVER_PORT, i64::from(port))));
-    }
+    let (host, port) = authority.and_then(authority::read).unzip();
+    let port = port.flatten().filter(|port| *port != scheme.port);
     let agent = headers.get(USER_AGENT).and_then(user_agent);
+    let peer = peer::<F>(request.extensions());
+    let client = forwarded.client.or(peer.map(|peer| peer.ip()));
+    let length = headers.get(CONTENT_LENGTH).filter(|_| options.body_sizes);
+    let length = length.and_then(|length| length.to_str().ok()?.parse::<i64>().ok());
+    attributes.push(path(uri, route.as_ref()));
+    attributes.push(KeyValue::new(URL_SCHEME, scheme.name));
+    attributes.extend(query.map(|query| capped(URL_QUERY, &redact::query(query))));
+    attributes.extend(route.map(|route| KeyValue::new(HTTP_ROUTE, route)));
+    attributes.extend(host.map(|host| KeyValue::new(SERVER_ADDRESS, host)));
+    attributes.extend(port.map(|port| KeyValue::new(SERVER_PORT, i64::from(port))));
     attributes.extend(agent.map(|agent| KeyValue::new(USER_AGENT_ORIGINAL, agent)));
     attributes.extend(protocol_version(request.version()));
-    let extensions = request.extensions();
-    let peer = extensions.get().map(|peer: &PeerAddr| peer.0);
-    let peer = peer.or_else(|| F::peer(extensions));
-    if let Some(client) = forwarded.client.or(peer.map(|peer| peer.ip())) {
-        let client = recent_value(&client.to_canonical().to_string());
-        attributes.push(KeyValue::new(CLIENT_ADDRESS, client));
-    }
+    attributes.extend(client.map(|client| KeyValue::new(CLIENT_ADDRESS, ip(client))));
     if let Some(peer) = peer {
-        let address = recent_value(&peer.ip().to_canonical().to_string());
-        attributes.push(KeyValue::new(NETWORK_PEER_ADDRESS, address));
+        attributes.push(KeyValue::new(NETWORK_PEER_ADDRESS, ip(peer.ip())));
         attributes.push(KeyValue::new(NETWORK_PEER_PORT, i64::from(peer.port())));
     }
-    if options.body_sizes {
-        let length = headers.get(CONTENT_LENGTH).and_then(|v| v.to_str().ok());
-        let length = length.and_then(|length| length.parse::<i64>().ok());
-        attributes.extend(length.map(|length| KeyValue::new(HTTP_REQUEST_BODY_SIZE, length)));
+    attributes.extend(length.map(|length| KeyValue::new(HTTP_REQUEST_BODY_SIZE, length)));
+}
+
+fn peer<F: Framework>(extensions: &Extensions) -> Option<SocketAddr> {
+    match extensions.get::<PeerAddr>() {
+        Some(peer) => Some(peer.0),
+        None => F::peer(extensions),
     }
+}
+
+fn ip(ip: IpAddr) -> StringValue {
+    SharedText::value_of(&ip.to_canonical().to_string())
 }
 
 /// The scheme by which the caller reached the outermost proxy of one's own, or the server.
@@ -78,16 +80,7 @@ fn path(uri: &Uri, route: Option<&StringValue>) -> KeyValue {
     }
 }
 
-thread_local! {
-    static AGENTS: Recent<Option<StringValue>> = const { Recent::new() };
-}
-
 fn user_agent(value: &HeaderValue) -> Option<StringValue> {
-    let make = || {
-        let text = value.to_str().ok()?;
-        Some(StringValue::from(Arc::from(cut(text, MAX_LEN))))
-    };
-    let recent = AGENTS.try_with(|recent| recent.get_or_make(value.as_bytes(), make));
-    // The thread is going down.
-    recent.unwrap_or_else(|_| make())
+    let agent = value.to_str().ok()?;
+    Some(SharedText::value_of(cut(agent, MAX_LEN)))
 }

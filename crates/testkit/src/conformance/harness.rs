@@ -61,7 +61,8 @@ pub struct Traits {
     /// [`Harness::send`] completes only after the receiver's work, and fails if that fails; the
     /// sender's span then ends as failed too, and as cancelled when `send` is dropped before.
     pub replies: bool,
-    /// How many spans one `send` records, those of the receiver included.
+    /// How many spans one `send` records, those of the receiver included. Where it is none, the
+    /// adapter carries the context alone, and the work runs in the caller's.
     pub spans: usize,
     /// The receiver finds a field in whatever case its name was sent.
     pub case_insensitive: bool,

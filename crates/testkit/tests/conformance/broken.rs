@@ -2,6 +2,7 @@
 //!
 //! The clock is paused, so that waiting in vain takes no time.
 
+use crate::bare::Bare;
 use crate::channel::*;
 use dynamo_trace_testkit::conformance::*;
 
@@ -53,5 +54,13 @@ each_fails! {
     only_the_first_value_of_vectors:
         traceparent_vectors::<Replying<READS_THE_FIRST_VALUE>>, "two_same";
     case_sensitive: field_names_compare_in_any_case::<OneWay<CASE_SENSITIVE>>, "TRACEPARENT";
+    spans_of_no_adapter: spans_end_on_success::<Bare<RECORDS>>, "left: 1";
+    a_root_of_no_adapter: no_context_starts_a_root::<Bare<RECORDS>>, "from nowhere";
+    another_parent: ids_arrive::<Bare<RECORDS>>, "spans of one send";
+    another_parent_of_vectors: traceparent_vectors::<Bare<RECORDS>>, "no span";
+    a_recorded_bomb: a_baggage_bomb_is_dropped::<Bare<RECORDS>>, "SpanData";
+    no_context: ids_arrive::<Bare<KEEPS_THE_CONTEXT>>, "left: 0000";
+    no_context_across_yields:
+        context_is_current_across_yields::<Bare<KEEPS_THE_CONTEXT>>, "left: 0000";
     one_span_too_many: ids_arrive::<OneWay<RECORDS_TWICE>>, "spans of one send";
 }

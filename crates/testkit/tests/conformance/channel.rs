@@ -28,6 +28,8 @@ pub(crate) const TAKES_ANY_BUDGET: u8 = 9;
 pub(crate) const READS_THE_FIRST_VALUE: u8 = 10;
 pub(crate) const CASE_SENSITIVE: u8 = 11;
 pub(crate) const RECORDS_TWICE: u8 = 12;
+pub(crate) const RECORDS: u8 = 13;
+pub(crate) const KEEPS_THE_CONTEXT: u8 = 14;
 
 type Reply = oneshot::Sender<Result<Bytes, WorkError>>;
 

@@ -7,11 +7,16 @@
     reason = "a failed step fails the test"
 )]
 
+mod bare;
 mod broken;
 mod channel;
 
 mod replying {
     dynamo_trace_testkit::conformance_tests!(crate::channel::Replying<{ crate::channel::SOUND }>);
+}
+
+mod without_spans {
+    dynamo_trace_testkit::conformance_tests!(crate::bare::Bare<{ crate::channel::SOUND }>);
 }
 
 mod one_way {

@@ -14,21 +14,36 @@ use std::collections::BTreeMap;
 /// If the adapter does not.
 pub async fn traceparent_vectors<H: Harness>() {
     let vectors = vectors::traceparents();
-    let sent = |v: &TraceParentVector| (v.name.clone(), v.fields());
-
-    let bench = Bench::<H>::without_sdk().await;
-    let arrivals = send_all(&bench, vectors.iter().map(sent)).await;
-    bench.stop().await;
-    for (vector, arrival) in each_sent(&vectors, &arrivals) {
-        let expected = vector.expect.as_ref().map(|parent| parent.to_header());
-        let traceparent = arrival.fields.get("traceparent");
-        assert_eq!(traceparent, expected.as_ref(), "{vector:?}, no SDK");
+    let [with_sdk, without_sdk] = benches::<H>().await;
+    assert_passed_on(&vectors, without_sdk).await;
+    if H::TRAITS.spans == 0 {
+        assert_passed_on(&vectors, with_sdk).await;
+    } else {
+        assert_recorded(&vectors, with_sdk).await;
     }
+}
 
-    let bench = Bench::<H>::with_sdk().await;
+fn sent(vector: &TraceParentVector) -> (String, Vec<WireField>) {
+    (vector.name.clone(), vector.fields())
+}
+
+/// The next hop's parent is the sender.
+async fn assert_passed_on<H: Harness>(vectors: &[TraceParentVector], bench: Bench<H>) {
     let arrivals = send_all(&bench, vectors.iter().map(sent)).await;
     let spans = bench.stop().await;
-    for (vector, arrival) in each_sent(&vectors, &arrivals) {
+    for (vector, arrival) in each_sent(vectors, &arrivals) {
+        let expected = vector.expect.as_ref().map(|parent| parent.to_header());
+        let traceparent = arrival.fields.get("traceparent");
+        assert_eq!(traceparent, expected.as_ref(), "{vector:?}, no span");
+    }
+    assert!(spans.is_empty(), "recorded: {spans:#?}");
+}
+
+/// The next hop's parent is the receiver's span.
+async fn assert_recorded<H: Harness>(vectors: &[TraceParentVector], bench: Bench<H>) {
+    let arrivals = send_all(&bench, vectors.iter().map(sent)).await;
+    let spans = bench.stop().await;
+    for (vector, arrival) in each_sent(vectors, &arrivals) {
         let traceparent = arrival.fields.get("traceparent").cloned();
         let traceparent = traceparent.unwrap_or_default();
         let parent = by_id(&spans, arrival.span.span_id()).map(|span| span.parent_span_id);

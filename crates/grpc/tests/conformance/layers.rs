@@ -1,35 +1,21 @@
-//! The conformance suite, over tonic's server and channel.
-#![expect(
-    clippy::unwrap_used,
-    reason = "a harness that does not start fails its test"
-)]
-
-#[path = "spans/echo.rs"]
-mod echo;
-
+use crate::echo::{Echo, listen};
 use bytes::Bytes;
 use dynamo_trace_grpc::{ClientLayer, Grpc, ServerLayer};
 use dynamo_trace_http::engine::{Custom, Trace};
 use dynamo_trace_testkit::conformance::{Handles, Harness, RawError, Traits, Work};
-use echo::{Echo, codec, listen};
 use futures_util::StreamExt;
-use http::uri::PathAndQuery;
-use http::{HeaderMap, HeaderName, HeaderValue};
 use tokio::task::JoinHandle;
-use tonic::metadata::MetadataMap;
+use tonic::Status;
 use tonic::transport::{Channel, Endpoint, Server};
-use tonic::{Extensions, Request, Status};
 use tower::Layer;
 
-const UNARY: PathAndQuery = PathAndQuery::from_static("/test.Echo/Unary");
-
-struct Unary {
+struct Layers {
     channel: Channel,
     client: Trace<Channel, ClientLayer<Custom<Grpc>>>,
     serving: JoinHandle<()>,
 }
 
-impl Harness for Unary {
+impl Harness for Layers {
     const TRAITS: Traits = Traits {
         replies: true,
         // HTTP/2 has lowercase names only.
@@ -68,14 +54,7 @@ impl Harness for Unary {
     }
 
     async fn send(&self, payload: Bytes) -> Result<(), String> {
-        let mut client = tonic::client::Grpc::new(self.client.clone());
-        client.ready().await.map_err(|error| error.to_string())?;
-        let request = Request::new(payload.clone());
-        let reply = client.unary(request, UNARY, codec()).await;
-        match reply.map(tonic::Response::into_inner) {
-            Ok(reply) if reply == payload => Ok(()),
-            other => Err(format!("{other:?}")),
-        }
+        crate::send(self.client.clone(), payload).await
     }
 
     async fn send_raw(
@@ -83,21 +62,7 @@ impl Harness for Unary {
         fields: Vec<(String, Vec<u8>)>,
         payload: Bytes,
     ) -> Result<(), RawError> {
-        let mut headers = HeaderMap::new();
-        for (name, value) in fields {
-            // Names are lowercase in HTTP/2.
-            let name = HeaderName::from_bytes(name.as_bytes()).unwrap();
-            let value = HeaderValue::from_bytes(&value).map_err(|_| RawError::Unrepresentable)?;
-            headers.append(name, value);
-        }
-        let metadata = MetadataMap::from_headers(headers);
-        let request = Request::from_parts(metadata, Extensions::default(), payload);
-        let mut client = tonic::client::Grpc::new(self.channel.clone());
-        let failed = |error: String| RawError::Failed(error);
-        client.ready().await.map_err(|e| failed(e.to_string()))?;
-        let reply = client.unary(request, UNARY, codec()).await;
-        reply.map_err(|status| failed(status.to_string()))?;
-        Ok(())
+        crate::send_raw(self.channel.clone(), fields, payload).await
     }
 
     /// The connection goes with the channel.
@@ -107,4 +72,4 @@ impl Harness for Unary {
     }
 }
 
-dynamo_trace_testkit::conformance_tests!(Unary);
+dynamo_trace_testkit::conformance_tests!(Layers);

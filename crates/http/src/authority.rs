@@ -1,62 +1,27 @@
+//! Who is asked: a host and a port.
+
 use crate::attributes::{MAX_LEN, cut};
-use dynamo_trace_core::span::Recent;
-use http::Uri;
+use dynamo_trace_core::span::{Interned, Recent};
 use opentelemetry::StringValue;
-use std::sync::Arc;
 
-/// A scheme, and the port that it means where none is given.
-#[derive(Clone, Copy)]
-pub(super) struct Scheme {
-    pub(super) name: &'static str,
-    pub(super) port: u16,
-}
+/// How many of them are kept.
+const MOST: usize = 1024;
 
-impl Scheme {
-    pub(super) const HTTP: Self = Self {
-        name: "http",
-        port: 80,
-    };
-    pub(super) const HTTPS: Self = Self {
-        name: "https",
-        port: 443,
-    };
+static AUTHORITIES: Interned<Option<(&'static str, Option<u16>)>> = Interned::new(MOST);
 
-    pub(super) fn of(uri: &Uri) -> Self {
-        match uri.scheme_str() {
-            Some("https") => Self::HTTPS,
-            _ => Self::HTTP,
-        }
-    }
-
-    /// The scheme of this name, which compares in any case: RFC 9110, 4.2.3.
-    pub(super) fn named(name: &str) -> Option<Self> {
-        [Self::HTTP, Self::HTTPS]
-            .into_iter()
-            .find(|scheme| scheme.name.eq_ignore_ascii_case(name))
-    }
+thread_local! {
+    static RECENT: Recent<Option<(&'static str, Option<u16>)>> = const { Recent::new() };
 }
 
 /// Host, an IPv6 address without its brackets, and port of an authority or a `Host` header.
-#[derive(Clone)]
-pub(super) struct Authority {
-    pub(super) host: StringValue,
-    pub(super) port: Option<u16>,
-}
-
-thread_local! {
-    static RECENT: Recent<Option<Authority>> = const { Recent::new() };
-}
-
-impl Authority {
-    pub(super) fn read(authority: &[u8]) -> Option<Self> {
-        let make = || {
+#[must_use]
+pub fn read(authority: &[u8]) -> Option<(StringValue, Option<u16>)> {
+    match RECENT.with(|recent| AUTHORITIES.find(recent, authority, split)) {
+        Some(known) => known.map(|(host, port)| (host.into(), port)),
+        None => {
             let (host, port) = split(authority)?;
-            let host = StringValue::from(Arc::from(cut(host, MAX_LEN)));
-            Some(Self { host, port })
-        };
-        let recent = RECENT.try_with(|recent| recent.get_or_make(authority, make));
-        // The thread is going down.
-        recent.unwrap_or_else(|_| make())
+            Some((cut(host, MAX_LEN).to_owned().into(), port))
+        }
     }
 }
 
