@@ -67,7 +67,7 @@
 //! | `CatchPanicLayer` | failed, `panic`, without a status | failed, `500` |
 //! | `CorsLayer` | a preflight is no span | a preflight is a span |
 //! | `CompressionLayer` | plain bytes and chunks are counted | those that are sent |
-//! | `SetRequestIdLayer` | [recorded and given back](engine::TraceLayer::with_request_id) | recorded, if `PropagateRequestIdLayer` is between |
+//! | `SetRequestIdLayer` | [recorded and given back](engine::TraceLayer::with_request_id) | recorded, if `PropagateRequestIdLayer` is inside of it |
 //! | `SetSensitiveRequestHeadersLayer` | captured headers are redacted | too late: they are recorded |
 //! | `SetSensitiveResponseHeadersLayer` | too late: captured headers are recorded | they are redacted |
 //! | `TraceLayer` | its span misses the caller's and begins a trace | its span is a child |

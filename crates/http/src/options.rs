@@ -117,7 +117,7 @@ impl<F: Framework, C: Configured<Http<F>>> TraceLayer<Server, Http<F>, C> {
     ///
     /// tower-http's `SetRequestIdLayer` belongs outside of this layer, and needs no
     /// `PropagateRequestIdLayer`. An id that is made inside is the service's: this layer sees it
-    /// if what propagates it is between the two.
+    /// if `PropagateRequestIdLayer` is inside of what makes it.
     pub fn with_request_id(self) -> TraceLayer<Server, Http<F>, Custom<Http<F>>> {
         self.with_request_headers([REQUEST_ID.clone()])
             .with_response_headers([REQUEST_ID.clone()])
