@@ -93,7 +93,8 @@
 //!
 //! - `metrics`: durations, see above. Without it there is no `with_metrics`.
 //!
-//! The engine is that of [`dynamo_trace_http::engine`].
+//! The engine is that of [`dynamo_trace_http::engine`]. Spans of `tracing` are in one tree with
+//! those of the layers [as for HTTP](dynamo_trace_http#with-tracing).
 
 mod address;
 pub mod attributes;

@@ -36,9 +36,10 @@
 //! # Names
 //!
 //! `{method} {route}` where a route is known, else `{method}`; never the path. A server's
-//! `axum::ServerLayer` takes it from axum's `MatchedPath`; any other from a [`Route`] on the
-//! request or the response, or from a [function](ServerLayer::with_route). A client's is the
-//! [`Route`] on its request.
+//! `axum::ServerLayer` takes it from axum's `MatchedPath`, which a layer given to `Router::layer`
+//! sees, and one around the whole `Router` does not; any other from a [`Route`] on the request or
+//! the response, or from a [function](ServerLayer::with_route). A client's is the [`Route`] on its
+//! request.
 //!
 //! ```
 //! # #[cfg(feature = "axum")] {
@@ -54,9 +55,88 @@
 //! # Attributes
 //!
 //! Credentials in a URL are replaced: the userinfo, and the values of the query keys that the
-//! semantic conventions list. No header is recorded that was not
-//! [asked for](ServerLayer::with_request_headers). What the other side chooses (path, query, URL, user agent, host,
-//! unknown method) is cut at [2048 bytes](attributes::MAX_LEN).
+//! semantic conventions list. No header but the user agent is recorded that was not
+//! [asked for](ServerLayer::with_request_headers). What the other side chooses (path, query, URL,
+//! user agent, host, unknown method) is cut at [2048 bytes](attributes::MAX_LEN).
+//!
+//! # With tower-http
+//!
+//! In any order with its layers a request is one span, and the client gets the same response.
+//! What is inside of this layer is part of the span, what is outside is not:
+//!
+//! | layer | outside of this one | inside |
+//! |---|---|---|
+//! | `TimeoutLayer` | cancelled, without a status | its status: 504 failed, 408 did not |
+//! | `ResponseBodyTimeoutLayer` | cancelled | failed |
+//! | `CatchPanicLayer` | failed, `panic`, without a status | failed, `500` |
+//! | `CorsLayer` | a preflight is no span | a preflight is a span |
+//! | `CompressionLayer` | plain bytes and chunks are counted | those that are sent |
+//! | `SetRequestIdLayer` | [recorded and given back](engine::TraceLayer::with_request_id) | recorded, if `PropagateRequestIdLayer` is inside of it |
+//! | `SetSensitiveRequestHeadersLayer` | captured headers are redacted | too late: they are recorded |
+//! | `SetSensitiveResponseHeadersLayer` | too late: captured headers are recorded | they are redacted |
+//! | `TraceLayer` | its span misses the caller's and begins a trace | its span is a child |
+//!
+//! So with tower's: what is shed or waits for a limit outside is no span. An error that leaves
+//! this layer has no status: what makes a response of it, such as axum's `HandleErrorLayer`,
+//! belongs inside. A `Buffer` inside calls without the span, and its futures run with it.
+//!
+//! A browser sends `traceparent` to another origin if `CorsLayer::allow_headers` has it, and reads
+//! [`traceresponse`](engine::TraceLayer::with_traceresponse) if `expose_headers` does.
+//!
+//! ```
+//! use axum::{Router, routing::get};
+//! use dynamo_trace_http::ServerLayer;
+//! use http::{StatusCode, header::AUTHORIZATION};
+//! use std::time::Duration;
+//! use tower::ServiceBuilder;
+//! use tower_http::{
+//!     catch_panic::CatchPanicLayer,
+//!     compression::CompressionLayer,
+//!     cors::CorsLayer,
+//!     request_id::{MakeRequestUuid, SetRequestIdLayer},
+//!     sensitive_headers::SetSensitiveRequestHeadersLayer,
+//!     timeout::TimeoutLayer,
+//! };
+//!
+//! const LIMIT: Duration = Duration::from_secs(30);
+//!
+//! // The first is the outermost.
+//! let stack = ServiceBuilder::new()
+//!     .layer(SetSensitiveRequestHeadersLayer::new([AUTHORIZATION]))
+//!     .layer(SetRequestIdLayer::x_request_id(MakeRequestUuid))
+//!     .layer(CorsLayer::new())
+//!     .layer(CompressionLayer::new())
+//!     .layer(ServerLayer::new().with_request_id())
+//!     .layer(CatchPanicLayer::new())
+//!     .layer(TimeoutLayer::with_status_code(StatusCode::GATEWAY_TIMEOUT, LIMIT));
+//! let app: Router = Router::new().route("/", get(async || "ready")).layer(stack);
+//! ```
+//!
+//! # With `tracing`
+//!
+//! Nothing of it is needed. Where `tracing-opentelemetry` records its spans (0.34 for OpenTelemetry
+//! 0.33) they are in one tree with those of the layers: `info_span!` in a handler, or in what makes
+//! a body, is a child of the server's span, and a call where such a span is entered, or in a
+//! future that is instrumented with it, is a child of that one, whatever thread it runs on.
+//!
+//! ```
+//! use tracing::level_filters::LevelFilter;
+//! use tracing_subscriber::{layer::SubscriberExt, util::SubscriberInitExt};
+//!
+//! // The tracer provider is installed by now.
+//! let tracer = opentelemetry::global::tracer("app");
+//! tracing_subscriber::registry()
+//!     .with(LevelFilter::INFO)
+//!     .with(tracing_opentelemetry::layer().with_tracer(tracer))
+//!     .init();
+//! ```
+//!
+//! - Its `with_context_activation` stays on, as it is by default: otherwise calls miss the span.
+//! - The level keeps out the spans of h2 and of others, which what exports spans makes as well.
+//! - `dynamo-trace-sdk` installs a subscriber of its own, unless it is set up `without_logs`.
+//! - The server's span is none of `tracing`'s: `Span::current` does not find it, events outside of
+//!   any `tracing` span are not on it, and `in_current_span` does not carry it to a task. A span
+//!   that is made in the handler does, and OpenTelemetry's `FutureExt::with_current_context`.
 //!
 //! # Features
 //!

@@ -112,12 +112,13 @@ impl<F: Framework, C: Configured<Http<F>>> TraceLayer<Server, Http<F>, C> {
         self.with_changed(|http| http.options.traceresponse = true)
     }
 
-    /// Gives `x-request-id` of the request back on the response, unless that has one, and records
-    /// it as `http.request.header.x-request-id`.
+    /// Gives `x-request-id` of the request back on the response, unless the service put one
+    /// there. That of the request is recorded as `http.request.header.x-request-id`, that of the
+    /// service as `http.response.header.x-request-id`.
     ///
-    /// tower-http's `SetRequestIdLayer` belongs outside of this layer; one inside makes an id that
-    /// this layer sees on the response only, if `PropagateRequestIdLayer` is inside as well. An id
-    /// that the response has is recorded as `http.response.header.x-request-id`.
+    /// tower-http's `SetRequestIdLayer` belongs outside of this layer, and needs no
+    /// `PropagateRequestIdLayer`. An id that is made inside is the service's: this layer sees it
+    /// if `PropagateRequestIdLayer` is inside of what makes it.
     pub fn with_request_id(self) -> TraceLayer<Server, Http<F>, Custom<Http<F>>> {
         self.with_request_headers([REQUEST_ID.clone()])
             .with_response_headers([REQUEST_ID.clone()])

@@ -2,8 +2,9 @@
 //!
 //! [`ServerLayer`] is the [`ServerLayer`](crate::ServerLayer) of any tower service, and knows
 //! axum: the route is its `MatchedPath`, the other end of the connection its
-//! `ConnectInfo<SocketAddr>`, and a response keeps axum's own body type, so that the router has no
-//! reason to box it once more.
+//! `ConnectInfo<SocketAddr>`, and a response has axum's own body type, so that the router has no
+//! reason to box it once more. Around a layer that gives bodies of its own, such as one that
+//! compresses them, responses have axum's type again.
 //!
 //! A layer that is given to `Router::layer` sees the route; one around the whole `Router` does
 //! not, unless a [`RouteLayer`] inside tells it.
@@ -25,9 +26,11 @@ use crate::Http;
 use crate::engine::side::Server;
 use crate::engine::{Boundary, Defaults, ResponseBody, Settings, TraceLayer, WrapBody};
 use crate::framework::Framework;
+use axum::BoxError;
 use axum::body::Body;
 use axum::extract::{ConnectInfo, MatchedPath};
 use axum::routing::Route;
+use bytes::Bytes;
 use http::Extensions;
 use std::any::TypeId;
 use std::net::SocketAddr;
@@ -66,17 +69,22 @@ impl Framework for Axum {
     }
 }
 
-/// axum's bodies stay axum's.
+/// axum's bodies stay axum's, and those of layers inside become so.
 #[derive(Clone, Copy, Debug)]
 pub struct AxumBody;
 
-impl<L: Boundary> WrapBody<Body, L> for AxumBody {
+impl<B, L> WrapBody<B, L> for AxumBody
+where
+    B: http_body::Body<Data = Bytes, Error: Into<BoxError> + 'static> + Send + 'static,
+    L: Boundary,
+{
     type Body = Body;
 
-    fn wrap(body: ResponseBody<Body, L>) -> Body {
+    fn wrap(body: ResponseBody<B, L>) -> Body {
         match body.into_plain() {
-            Ok(plain) => plain,
-            Err(body) => Self::Body::new(body),
+            // It takes back one of its own as it is.
+            Ok(plain) => Body::new(plain),
+            Err(body) => Body::new(body),
         }
     }
 }
