@@ -178,7 +178,7 @@ impl Propagation {
         cx: &Context,
         carrier: &C,
         trust: &Trust,
-    ) -> (Context, Option<Link>) {
+    ) -> (Context, Option<Vec<Link>>) {
         if self.0.only_w3c
             && trust.parent() == ParentTrust::Continue
             && let Some(found) = carrier.find_w3c()
@@ -197,6 +197,17 @@ impl Propagation {
                 return (context, None);
             }
         }
+        self.receive_all(cx, carrier, trust)
+    }
+
+    // Apart, so that what is quick needs no room for it.
+    #[inline(never)]
+    fn receive_all<C: Carrier>(
+        &self,
+        cx: &Context,
+        carrier: &C,
+        trust: &Trust,
+    ) -> (Context, Option<Vec<Link>>) {
         let remote = self.remote(carrier, trust);
         let link = remote.is_link_only().then(|| remote.to_link()).flatten();
         let inside = remote
@@ -207,7 +218,7 @@ impl Propagation {
         } else {
             remote.attach_to(cx)
         };
-        (context, link)
+        (context, link.map(|link| vec![link]))
     }
 
     /// Writes the context of `cx`, replacing what the carrier has. Without a valid span context

@@ -83,25 +83,25 @@ impl TraceParent {
     }
 
     fn read(value: &[u8]) -> Option<Self> {
-        let (fixed, rest) = value.split_first_chunk::<{ Self::LEN }>()?;
-        let dashes = [2, 35, 52].iter().all(|at| fixed.get(*at) == Some(&b'-'));
-        let version = hex_byte(fixed, 0)?;
-        let trace_id = u128::from(hex_word(fixed, 3)?) << 64 | u128::from(hex_word(fixed, 19)?);
-        let parent_id = hex_word(fixed, 36)?;
-        let flags = hex_byte(fixed, 53)?;
+        let (written, rest) = value.split_first_chunk::<{ Self::LEN }>()?;
+        let (ids, bad) = ids(written);
+        let [version, flags] = [0, 53].map(|at| hex_byte(written, at));
+        let dashes = [2, 35, 52].iter().all(|at| written.get(*at) == Some(&b'-'));
         // 3.2.2.1 forbids version ff; 3.2.4 says how to read a higher one.
-        let length_allowed = match version {
+        let length_allowed = match version? {
             0x00 => rest.is_empty(),
             0xff => false,
             _ => matches!(rest, [] | [b'-', ..]),
         };
-        if !(dashes && length_allowed) {
+        if bad || !dashes || !length_allowed {
             return None;
         }
+        let [high, low, parent_id] = ids;
+        let trace_id = u128::from(high) << 64 | u128::from(low);
         Self::new(
             trace_id.to_be_bytes(),
             parent_id.to_be_bytes(),
-            Flags::new(flags),
+            Flags::new(flags?),
         )
     }
 
@@ -169,31 +169,33 @@ const fn hex_value(digit: u8) -> Option<u8> {
     }
 }
 
-/// 16 hex digits.
-#[inline(always)]
-fn hex_word(written: &Written, at: usize) -> Option<u64> {
-    let (high, rest) = written.get(at..)?.split_first_chunk()?;
-    let (high, low) = (hex_half(*high)?, hex_half(*rest.first_chunk()?)?);
-    Some(u64::from(high) << 32 | u64::from(low))
+/// Both halves of the trace-id, and the parent-id; and whether they are no hex.
+fn ids(written: &Written) -> ([u64; 3], bool) {
+    let digits = |at: usize| match written.get(at..).and_then(<[u8]>::first_chunk) {
+        Some(eight) => u64::from_be_bytes(*eight),
+        None => 0,
+    };
+    let [a, b, c, d, e, f] = [3, 11, 19, 27, 36, 44].map(|at| hex_half(digits(at)));
+    let join = |high: u64, low: u64| high << 32 | low;
+    let ids = [join(a.0, b.0), join(c.0, d.0), join(e.0, f.0)];
+    (ids, (a.1 | b.1 | c.1 | d.1 | e.1 | f.1) != 0)
 }
 
-/// Eight hex digits, all at once: each byte of a word is a digit.
-#[inline(always)]
-const fn hex_half(digits: [u8; 8]) -> Option<u32> {
+/// Eight hex digits, all at once, each a byte of the word: their value, and not zero if they are
+/// none.
+const fn hex_half(digits: u64) -> (u64, u64) {
     const ONES: u64 = u64::from_be_bytes([1; 8]);
-    let digits = u64::from_be_bytes(digits);
     // The low half of a digit, and 9 more for a letter: bit 6 is set in letters alone.
-    let values = (digits & (ONES * 0x0f)) + 9 * (digits >> 6 & ONES);
+    let letter = digits >> 6 & ONES;
+    let values = (digits & (ONES * 0x0f)) + (letter << 3) + letter;
     // Strictly lowercase hex is what the values are written as. No sum carries into its
     // neighbour: a value is at most 24.
-    let letters = (values + ONES * (0x80 - 10)) >> 7 & ONES;
-    let written = values + ONES * b'0' as u64 + letters * (b'a' - b'0' - 10) as u64;
-    if written != digits || values & (ONES * 0xf0) != 0 {
-        return None;
-    }
+    let letter = (values + ONES * (0x80 - 10)) >> 7 & ONES;
+    let written = values + ONES * 0x30 + (letter << 5) + (letter << 3) - letter;
+    let bad = (written ^ digits) | (values & (ONES * 0xf0));
     let bytes = (values | values >> 4) & 0x00ff_00ff_00ff_00ff;
     let pairs = (bytes | bytes >> 8) & 0x0000_ffff_0000_ffff;
-    Some((pairs | pairs >> 16) as u32)
+    ((pairs | pairs >> 16) & 0xffff_ffff, bad)
 }
 
 const fn hex_digit(value: u8) -> u8 {
@@ -233,9 +235,13 @@ mod tests {
                     .filter(|_| matches!(byte, b'0'..=b'9' | b'a'..=b'f'))
                     .map(|digits| {
                         let value = |d: char| d.to_digit(16).unwrap();
-                        digits.chars().fold(0, |all, d| all << 4 | value(d))
+                        digits
+                            .chars()
+                            .fold(0, |all, d| all << 4 | u64::from(value(d)))
                     });
-                assert_eq!(hex_half(digits), expected, "{byte:#x} at {at}");
+                let (value, bad) = hex_half(u64::from_be_bytes(digits));
+                let found = (bad == 0).then_some(value);
+                assert_eq!(found, expected, "{byte:#x} at {at}");
             }
         }
     }

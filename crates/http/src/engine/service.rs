@@ -75,8 +75,8 @@ pub(crate) fn call<L: Boundary, B: 'static, F>(
     inner: impl FnOnce(Request<B>) -> F,
 ) -> ResponseFuture<F, L> {
     let settings = layer.settings();
-    let (parent, link) = L::Side::parent(settings, &mut request);
-    let call = open(layer, parent, link, &mut request);
+    let (parent, links) = L::Side::parent(settings, &mut request);
+    let call = open(layer, parent, links, &mut request);
     L::Side::send(
         settings.propagation(),
         call.context(),
@@ -104,7 +104,7 @@ impl<S: tonic::server::NamedService, L> tonic::server::NamedService for Trace<S,
 fn open<L: Boundary, B: 'static>(
     layer: &L,
     parent: Context,
-    link: Option<Link>,
+    links: Option<Vec<Link>>,
     request: &mut Request<B>,
 ) -> Call<L> {
     let settings = layer.settings();
@@ -116,7 +116,7 @@ fn open<L: Boundary, B: 'static>(
         settings.instrumentation.start_with(parent, |detail| {
             let mut builder = semantics.start(&L::Side::KIND, request, detail, &mut call);
             builder.span_kind = Some(L::Side::KIND);
-            builder.links = link.map(|link| vec![link]);
+            builder.links = links;
             if detail == Detail::Full {
                 // One clock read for the span and for what is measured from its start.
                 start = Some(SystemTime::now());

@@ -18,7 +18,7 @@ pub trait Side: Clone + Copy + fmt::Debug + Default + Send + Sync + 'static {
     fn parent<M: Semantics, B>(
         settings: &Settings<M>,
         request: &mut Request<B>,
-    ) -> (Context, Option<Link>);
+    ) -> (Context, Option<Vec<Link>>);
 
     /// Puts the span's context on the request.
     fn send(propagation: &Propagation, context: &Context, headers: &mut HeaderMap);
@@ -38,7 +38,7 @@ impl Side for Server {
     fn parent<M: Semantics, B>(
         settings: &Settings<M>,
         request: &mut Request<B>,
-    ) -> (Context, Option<Link>) {
+    ) -> (Context, Option<Vec<Link>>) {
         let propagation = settings.propagation();
         match &settings.trust {
             TrustPolicy::All(trust) => received(propagation, trust, request.headers_mut()),
@@ -56,7 +56,7 @@ fn received(
     propagation: &Propagation,
     trust: &Trust,
     headers: &mut HeaderMap,
-) -> (Context, Option<Link>) {
+) -> (Context, Option<Vec<Link>>) {
     let received = Context::map_current(|current| propagation.receive(current, headers, trust));
     // A handler may copy the headers to a request of its own, and where nobody replaces the
     // fields there, what was refused here would arrive.
@@ -71,7 +71,10 @@ fn received(
 impl Side for Client {
     const KIND: SpanKind = SpanKind::Client;
 
-    fn parent<M: Semantics, B>(_: &Settings<M>, _: &mut Request<B>) -> (Context, Option<Link>) {
+    fn parent<M: Semantics, B>(
+        _: &Settings<M>,
+        _: &mut Request<B>,
+    ) -> (Context, Option<Vec<Link>>) {
         (Context::current(), None)
     }
 
