@@ -7,6 +7,7 @@
 //! | `http`, `axum` | `http` | tower layers for HTTP servers and clients |
 //! | `reqwest` | `http::reqwest` | the middleware for reqwest's clients |
 //! | `grpc` | `grpc` | tower layers for tonic |
+//! | `metrics` | `http`, `grpc` | durations and active requests |
 //! | `nats` | `nats` | async-nats |
 //! | `etcd` | `etcd` | etcd-client |
 //! | `frame` | `frame` | framed TCP |
