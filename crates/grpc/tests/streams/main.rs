@@ -9,6 +9,7 @@ mod compressed;
 mod messages;
 mod plain;
 mod summary;
+mod web;
 
 use bytes::Bytes;
 use dynamo_trace_core::Propagation;
