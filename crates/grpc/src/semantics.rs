@@ -68,7 +68,7 @@ impl Grpc {
     /// Records how many messages were sent either way, as
     /// [`REQUEST_MESSAGES`](crate::attributes::REQUEST_MESSAGES) and
     /// [`RESPONSE_MESSAGES`](crate::attributes::RESPONSE_MESSAGES), up to the end of the call. Costs
-    /// an allocation a call, and a few nanoseconds a message.
+    /// two allocations a call, and a few nanoseconds a message.
     #[must_use]
     pub const fn with_message_counts(mut self) -> Self {
         self.counts_messages = true;
