@@ -45,7 +45,8 @@
 //!
 //! A server's span is named `_OTHER` once the answer is that nobody knows the method
 //! (`UNIMPLEMENTED` in the head, or a plain 404), and from its start where the path has more than
-//! 256 bytes: callers choose no names. `rpc.method` is set with the answer there, and from the
+//! 256 bytes or names nothing. Only what is refused before its method ever answered, or is plain
+//! HTTP, keeps the name that the caller chose. `rpc.method` is set with the answer there, and from the
 //! start for methods that answered with a message or `OK` before; samplers see any other in the
 //! name.
 //!
@@ -59,7 +60,8 @@
 //! A response of several chunks of data has
 //! [`dynamo_trace.stream.*`](dynamo_trace_http::attributes::STREAM_CHUNKS) on either side: chunks
 //! and bytes, seconds to the first chunk and of the longest gap. Chunks are those of HTTP/2 and
-//! hold any number of messages: [`Grpc::with_message_counts`] counts these.
+//! hold any number of messages: [`Grpc::with_message_counts`] counts these, but none in the base64
+//! of gRPC-Web.
 //!
 //! # Metrics
 //!
@@ -89,6 +91,10 @@
 //! Plain HTTP requests that reach a server's layer, such as health checks, have no code where
 //! the answer is no gRPC either: only a 5xx is an error there.
 //!
+//! gRPC-Web has its trailers in the body, where nobody looks: a call whose head has no status ends
+//! without a code, and is no error. Inside of the layer that makes gRPC of it, a server's layer
+//! sees the trailers.
+//!
 //! # Features
 //!
 //! - `metrics`: durations, see above. Without it there is no `with_metrics`.
@@ -102,6 +108,7 @@ mod carrier;
 mod deadline;
 mod error;
 mod interceptor;
+mod media;
 mod messages;
 mod method;
 mod semantics;

@@ -1,11 +1,12 @@
 //! The method that a call asks for: any path, as long as nobody has answered.
 
 use crate::attributes::{RPC_METHOD, RPC_METHOD_ORIGINAL};
+use crate::media::Media;
 use dynamo_trace_core::span::{SharedText, shared_text};
 use dynamo_trace_http::attributes::cut;
 use dynamo_trace_http::engine::Record;
 use http::uri::PathAndQuery;
-use http::{StatusCode, Uri};
+use http::{HeaderMap, StatusCode, Uri};
 use opentelemetry::{KeyValue, StringValue};
 use std::borrow::Cow;
 use tonic::Code;
@@ -51,7 +52,7 @@ impl Asked {
         }
     }
 
-    /// `{package}.{Service}/{Method}`, or `_OTHER` where that is too long.
+    /// `{package}.{Service}/{Method}`, or `_OTHER` where that is too long or empty.
     pub(crate) fn name(&self) -> Cow<'static, str> {
         match self {
             Self::Shared(text, _) => text.as_str().into(),
@@ -65,20 +66,20 @@ impl Asked {
         is_known.then(|| KeyValue::new(RPC_METHOD, self.value()))
     }
 
-    /// The method of a client, and what is asked for if that is too long.
+    /// The method of a client, and what is asked for if that is no method.
     pub(crate) fn own(&self) -> (KeyValue, Option<KeyValue>) {
         let original = short(self.path()).is_none().then(|| original(self.path()));
         (KeyValue::new(RPC_METHOD, self.value()), original)
     }
 
     /// Sets the method of a server, once it is seen whether that knows it.
-    pub(crate) fn record<T>(&self, answer: Answer, record: &mut Record<T>) {
+    pub(crate) fn record<T>(&self, answer: impl FnOnce() -> Answer, record: &mut Record<T>) {
         if let Some(known) = self.known() {
             record.measure(&known);
             return;
         }
         let is_short = short(self.path()).is_some();
-        match answer {
+        match answer() {
             Answer::Known if is_short => {
                 if let Self::Shared(text, _) = self {
                     text.confirm();
@@ -105,21 +106,30 @@ pub(crate) enum Answer {
 }
 
 impl Answer {
-    /// What the head says with this code, if any, and this HTTP status.
-    pub(crate) fn of(code: Option<Code>, status: StatusCode) -> Self {
+    /// What the head says with this code, if any, and this HTTP status, to a request of this type.
+    pub(crate) fn of(
+        code: Option<Code>,
+        status: StatusCode,
+        asked: Media,
+        headers: &HeaderMap,
+    ) -> Self {
         match (code, status) {
             // Of the methods that are known, some may be unimplemented: nothing tells them apart.
             (Some(Code::Unimplemented), _) | (None, StatusCode::NOT_FOUND) => Self::Unknown,
-            (Some(Code::Ok), _) | (None, StatusCode::OK) => Self::Known,
+            // It names no method.
+            _ if asked.is_plain() => Self::None,
+            (Some(Code::Ok), _) => Self::Known,
+            (None, StatusCode::OK) if !Media::of(headers).is_plain() => Self::Known,
             // Who refuses a call, an interceptor or a limit, need not know what is called.
             _ => Self::None,
         }
     }
 }
 
+/// The method, unless the path is too long for one, or names none.
 fn short(path: &str) -> Option<&str> {
     let method = path.strip_prefix('/').unwrap_or(path);
-    (path.len() <= MAX_LEN).then_some(method)
+    (path.len() <= MAX_LEN && !method.is_empty()).then_some(method)
 }
 
 fn original(path: &str) -> KeyValue {

@@ -1,6 +1,7 @@
 use crate::attributes::{
     REQUEST_MESSAGES, RESPONSE_MESSAGES, RPC_RESPONSE_STATUS_CODE, RPC_SYSTEM_NAME,
 };
+use crate::media::Media;
 use crate::messages::{Counted, Messages, Requests};
 use crate::method::{Answer, Asked};
 use crate::{address, deadline, error, status};
@@ -9,8 +10,7 @@ use dynamo_trace_core::{Detail, Ending};
 use dynamo_trace_http::engine::{
     AnyBody, Head, Measures, Record, Semantics, Settings, StreamSummary,
 };
-use http::header::CONTENT_TYPE;
-use http::{HeaderMap, HeaderValue, Request, Response, StatusCode, Uri};
+use http::{HeaderMap, Request, Response, StatusCode, Uri};
 use opentelemetry::KeyValue;
 use opentelemetry::trace::{SpanBuilder, SpanKind};
 use std::any::TypeId;
@@ -18,9 +18,6 @@ use std::sync::{Arc, LazyLock};
 use std::time::Duration;
 use tonic::Code;
 use tonic::service::Routes;
-
-/// What the media types of gRPC begin with.
-const GRPC: &[u8] = b"application/grpc";
 
 /// How many attributes a span of a plain call has at most, to the end.
 const ATTRIBUTES: usize = 12;
@@ -71,7 +68,7 @@ impl Grpc {
     /// Records how many messages were sent either way, as
     /// [`REQUEST_MESSAGES`](crate::attributes::REQUEST_MESSAGES) and
     /// [`RESPONSE_MESSAGES`](crate::attributes::RESPONSE_MESSAGES), up to the end of the call. Costs
-    /// an allocation a call, and a few nanoseconds a message.
+    /// two allocations a call, and a few nanoseconds a message.
     #[must_use]
     pub const fn with_message_counts(mut self) -> Self {
         self.counts_messages = true;
@@ -86,8 +83,8 @@ pub struct GrpcCall {
     timeout: Option<Duration>,
     /// What the caller asks a server for.
     asked: Option<Asked>,
-    /// The request is one of plain HTTP, such as a health check.
-    plain: bool,
+    /// How the caller asks a server.
+    media: Media,
     messages: Option<(Requests, Messages)>,
 }
 
@@ -140,14 +137,19 @@ impl Semantics for Grpc {
     }
 
     fn remember<B: 'static>(&self, kind: &SpanKind, request: &mut Request<B>, call: &mut GrpcCall) {
-        if self.counts_messages && is_grpc(request.headers()) {
+        let is_server = *kind == SpanKind::Server;
+        if !(is_server || self.counts_messages) {
+            return;
+        }
+        let media = Media::of(request.headers());
+        if self.counts_messages && media.has_messages() {
             let requests = Requests::default();
             Counted::put_around(request.body_mut(), &requests);
             call.messages = Some((requests, Messages::default()));
         }
-        if *kind == SpanKind::Server {
+        if is_server {
             call.timeout = deadline::of(request.headers());
-            call.plain = !is_grpc(request.headers());
+            call.media = media;
             // There may be no span.
             call.asked.get_or_insert_with(|| Asked::of(request.uri()));
         }
@@ -172,14 +174,12 @@ impl Semantics for Grpc {
 
     fn on_head<B>(&self, record: &mut Record<GrpcCall>, response: &mut Response<B>) -> Head {
         let (code, status) = (status::of(response.headers()), response.status());
-        let answer = match Answer::of(code, status) {
-            // It names no method.
-            Answer::Known if record.call.plain => Answer::None,
-            answer => answer,
-        };
-        answered(record, answer);
+        let media = record.call.media;
+        answered(record, || {
+            Answer::of(code, status, media, response.headers())
+        });
         if let Some((_, responses)) = &mut record.call.messages
-            && !is_grpc(response.headers())
+            && !Media::of(response.headers()).has_messages()
         {
             responses.lose();
         }
@@ -187,7 +187,7 @@ impl Semantics for Grpc {
         if let Some(code) = code {
             return Head::Decided(ended(record, code));
         }
-        if record.call.plain && !is_grpc(response.headers()) {
+        if media.is_plain() && Media::of(response.headers()).is_plain() {
             return if status.is_server_error() {
                 Head::Decided(Ending::failed(status.as_str().to_owned()))
             } else {
@@ -195,13 +195,16 @@ impl Semantics for Grpc {
             };
         }
         match status {
-            StatusCode::OK => Head::Streams(ending(record.kind(), Code::Unknown)),
+            StatusCode::OK if media.has_trailers() => {
+                Head::Streams(ending(record.kind(), Code::Unknown))
+            }
+            StatusCode::OK => Head::Streams(Ending::Complete),
             status => Head::Decided(ended(record, status::of_http(status))),
         }
     }
 
     fn on_no_head(&self, record: &mut Record<GrpcCall>) {
-        answered(record, Answer::None);
+        answered(record, || Answer::None);
         set_messages(record);
     }
 
@@ -213,7 +216,7 @@ impl Semantics for Grpc {
 
     fn on_trailers(&self, record: &mut Record<GrpcCall>, trailers: &HeaderMap) -> Option<Ending> {
         let code = match status::of(trailers) {
-            None if record.call.plain => return None,
+            None if !record.call.media.has_trailers() => return None,
             // What a stream without a status means: gRPC over HTTP/2, "Responses".
             code => code.unwrap_or(Code::Unknown),
         };
@@ -253,14 +256,7 @@ impl Grpc {
     }
 }
 
-/// Whether this is gRPC, or gRPC-Web: gRPC over HTTP/2, "Requests".
-fn is_grpc(headers: &HeaderMap) -> bool {
-    let kind = headers.get(CONTENT_TYPE).map(HeaderValue::as_bytes);
-    let start = kind.and_then(|kind| kind.get(..GRPC.len()));
-    start.is_some_and(|start| start.eq_ignore_ascii_case(GRPC))
-}
-
-fn answered(record: &mut Record<GrpcCall>, answer: Answer) {
+fn answered(record: &mut Record<GrpcCall>, answer: impl FnOnce() -> Answer) {
     if let Some(asked) = record.call.asked.take() {
         asked.record(answer, record);
     }

@@ -1,7 +1,10 @@
 //! What names a span: methods that are known, and nothing that callers choose.
 
-use crate::bench::{Bench, echo, refuse};
-use dynamo_trace_testkit::span_log::text;
+use crate::bench::{Bench, echo, refuse, server_layer};
+use dynamo_trace_testkit::span_log::{SpanLog, text};
+use std::convert::Infallible;
+use tonic::body::Body;
+use tower::{Layer, ServiceExt, service_fn};
 
 #[tokio::test]
 async fn the_name_is_the_method() {
@@ -14,6 +17,27 @@ async fn the_name_is_the_method() {
             assert_eq!(text(&span, "rpc.method").as_deref(), Some(method));
             assert_eq!(text(&span, "rpc.method_original"), None);
         }
+    }
+}
+
+#[tokio::test]
+async fn where_no_method_is_named_there_is_still_a_name() {
+    for path in ["/", "//", "*", ""] {
+        let log = SpanLog::default();
+        let answer = service_fn(async |_: http::Request<Body>| {
+            Ok::<_, Infallible>(http::Response::new(Body::empty()))
+        });
+        let layer = server_layer(&log.provider());
+        let mut request = http::Request::new(Body::empty());
+        *request.uri_mut() = match path {
+            "" => "localhost:80".parse().unwrap(),
+            path => path.parse().unwrap(),
+        };
+        layer.layer(answer).oneshot(request).await.unwrap();
+        let [span] = log.ended().await;
+        assert!(!span.name.is_empty(), "{path:?}: {span:#?}");
+        let method = text(&span, "rpc.method");
+        assert!(method.is_some_and(|method| !method.is_empty()), "{path:?}");
     }
 }
 

@@ -1,7 +1,9 @@
 //! `server.*`: of a client from what it was told or asks for, of a server from `:authority`.
 
 use crate::bench::{client_layer, server_layer};
-use dynamo_trace_grpc::Grpc;
+use dynamo_trace_core::Propagation;
+use dynamo_trace_grpc::{Grpc, ServerLayer};
+use dynamo_trace_http::PeerAddr;
 use dynamo_trace_testkit::span_log::{SpanLog, text};
 use http::{Request, Response};
 use opentelemetry::trace::SpanKind;
@@ -29,12 +31,11 @@ async fn recorded(
         None => Grpc::new(),
     };
     let request = Request::post(uri).body(Body::empty()).unwrap();
+    let server = ServerLayer::with_semantics(semantics.clone())
+        .with_tracer_provider(&provider)
+        .with_propagation(Propagation::w3c());
     let response = match kind {
-        SpanKind::Server => server_layer(&provider)
-            .layer(answer)
-            .oneshot(request)
-            .await
-            .map(drop),
+        SpanKind::Server => server.layer(answer).oneshot(request).await.map(drop),
         _ => client_layer(&provider, semantics)
             .layer(answer)
             .oneshot(request)
@@ -88,4 +89,31 @@ async fn a_server_names_the_authority() {
         let asked = recorded(SpanKind::Server, None, &uri).await;
         assert_eq!(asked, expected, "{authority}");
     }
+}
+
+#[tokio::test]
+async fn a_server_was_told_nothing() {
+    let told = recorded(
+        SpanKind::Server,
+        Some("http://told:1"),
+        "/test.Golden/Server",
+    )
+    .await;
+    assert_eq!(told, of("", ""));
+}
+
+#[tokio::test]
+async fn a_peer_of_version_4_has_an_address_of_version_4() {
+    let log = SpanLog::default();
+    let answer =
+        service_fn(async |_: Request<Body>| Ok::<_, Infallible>(Response::new(Body::empty())));
+    let peer = "[::ffff:10.0.0.7]:4711".parse().unwrap();
+    let request = Request::post("/test.Golden/Peer")
+        .extension(PeerAddr(peer))
+        .body(Body::empty());
+    let service = server_layer(&log.provider()).layer(answer);
+    service.oneshot(request.unwrap()).await.unwrap();
+    let [span] = log.ended().await;
+    let address = text(&span, "network.peer.address");
+    assert_eq!(address.as_deref(), Some("10.0.0.7"));
 }

@@ -2,7 +2,10 @@
 
 use crate::Bench;
 use dynamo_trace_testkit::span_log::SpanLog;
+use std::convert::Infallible;
 use tonic::Code;
+use tonic::body::Body;
+use tower::{Layer, ServiceExt, service_fn};
 
 const SERVER: &str = "rpc.server.call.duration s";
 
@@ -27,6 +30,24 @@ async fn unknown_methods_are_one() {
              rpc.response.status_code=UNIMPLEMENTED rpc.system.name=grpc"
         )]
     );
+}
+
+#[tokio::test]
+async fn what_answers_anything_and_is_no_grpc_confirms_no_method() {
+    let bench = Bench::new(&SpanLog::default().provider());
+    let page = service_fn(async |_: http::Request<Body>| {
+        Ok::<_, Infallible>(http::Response::new(Body::empty()))
+    });
+    for user in 0..3 {
+        let request = http::Request::post(format!("http://backend/users/{user}"))
+            .header("content-type", "application/grpc")
+            .body(Body::empty());
+        let service = bench.server.clone().layer(page);
+        service.oneshot(request.unwrap()).await.unwrap();
+    }
+    let failed = "dynamo_trace.ending=failed error.type=UNKNOWN";
+    let status = "rpc.response.status_code=UNKNOWN rpc.system.name=grpc";
+    assert_eq!(bench.meter.texts(), [format!("{SERVER} {failed} {status}")]);
 }
 
 #[tokio::test]

@@ -13,6 +13,7 @@ mod concurrency;
 mod echo;
 mod endings;
 mod foreign;
+mod routes;
 mod services;
 mod statuses;
 mod telemetry;

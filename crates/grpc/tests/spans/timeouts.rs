@@ -1,10 +1,13 @@
 //! Deadlines that others keep: tonic's channel and server, and layers above.
 
 use crate::bench::hang;
-use crate::telemetry::{ending, text};
-use crate::{Bench, Kind, codec, name, request, soon};
+use crate::telemetry::{Telemetry, ending, text};
+use crate::{Bench, Kind, codec, name, request, scripted, soon};
 use bytes::Bytes;
+use opentelemetry::trace::SpanKind;
+use std::sync::Arc;
 use std::time::Duration;
+use tokio::sync::Notify;
 use tonic::Code;
 use tonic::transport::{Endpoint, Server};
 use tower::{Layer, ServiceBuilder};
@@ -25,7 +28,7 @@ async fn a_deadline_of_the_channel_is_exceeded_on_the_client() {
         // It may be over before the request reaches the server.
         let spans = bench.telemetry.all_ended(1).await;
         for span in &spans {
-            if span.span_kind == opentelemetry::trace::SpanKind::Client {
+            if span.span_kind == SpanKind::Client {
                 assert_eq!(ending(span), "failed:DEADLINE_EXCEEDED", "{kind:?}");
                 let code = text(span, "rpc.response.status_code");
                 assert_eq!(code, name(Code::DeadlineExceeded));
@@ -55,23 +58,28 @@ async fn a_deadline_of_the_server_alone_is_a_drop() {
 #[tokio::test]
 async fn a_stream_that_is_dropped_at_its_deadline_exceeded_it_on_the_server() {
     for (waits, expected) in [(true, "failed:DEADLINE_EXCEEDED"), (false, "cancelled")] {
-        let bench = Bench::start().await;
-        let mut client = bench.client();
+        let (telemetry, hangs) = (Telemetry::new(), Arc::new(Notify::new()));
+        // No channel and no server, which keep deadlines themselves, up to the head.
+        let server = telemetry.server().layer(scripted(hangs.clone()));
+        let mut client = tonic::client::Grpc::new(telemetry.client().layer(server));
         client.ready().await.unwrap();
         let mut message = tonic::Request::new(Bytes::from_static(b"send hang"));
-        let timeout = if waits { TIMEOUT } else { TIMEOUT * 1000 };
-        message.set_timeout(timeout);
+        message.set_timeout(if waits { TIMEOUT } else { TIMEOUT * 1000 });
         let replies = client.server_streaming(message, Kind::Server.path(), codec());
-        let replies = soon(replies).await.unwrap();
-        soon(bench.hangs.notified()).await;
+        let mut replies = replies.await.unwrap().into_inner();
+        assert!(soon(replies.message()).await.unwrap().is_some());
+        let hanging = replies.message();
+        tokio::select! {
+            reply = hanging => panic!("{reply:?}"),
+            () = soon(hangs.notified()) => {}
+        }
         if waits {
-            // tonic's channel keeps the deadline up to the head only.
             tokio::time::sleep(TIMEOUT).await;
         }
         drop(replies);
-        let [client, server] = bench.ended().await;
-        assert_eq!(ending(&client), "cancelled");
-        assert_eq!(ending(&server), expected);
+        let mut spans = telemetry.ended::<2>().await;
+        spans.sort_by_key(|span| span.span_kind != SpanKind::Client);
+        assert_eq!(spans.map(|span| ending(&span)), ["cancelled", expected]);
     }
 }
 

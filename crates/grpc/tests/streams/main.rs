@@ -9,6 +9,7 @@ mod compressed;
 mod messages;
 mod plain;
 mod summary;
+mod web;
 
 use bytes::Bytes;
 use dynamo_trace_core::Propagation;
@@ -63,6 +64,20 @@ async fn call(
     SpanLog,
     Response<impl http_body::Body<Data = Bytes, Error = Status> + Unpin>,
 ) {
+    let (log, response) = start(semantics, request, read, response);
+    (log, response.await.map(Box::pin))
+}
+
+/// The same, before the response.
+fn start(
+    semantics: Grpc,
+    request: Frames,
+    read: Option<usize>,
+    response: Frames,
+) -> (
+    SpanLog,
+    impl Future<Output = Response<impl http_body::Body<Data = Bytes, Error = Status>>>,
+) {
     let log = SpanLog::default();
     let provider = log.provider();
     let response = std::sync::Mutex::new(Some(response));
@@ -87,8 +102,8 @@ async fn call(
     let request = Request::post("http://backend:8080/test.Streams/Call")
         .header("content-type", "application/grpc")
         .body(Body::new(StreamBody::new(request)));
-    let response = service.oneshot(request.unwrap()).await.unwrap();
-    (log, response.map(Box::pin))
+    let response = service.oneshot(request.unwrap());
+    (log, async { response.await.unwrap() })
 }
 
 /// A response that is gRPC.

@@ -1,9 +1,9 @@
 //! Messages are counted however the frames are cut, on both sides and in both directions.
 
-use crate::{Frames, call, chunks, counts, ended, message, ok};
+use crate::{Frames, call, chunks, counts, ended, message, ok, start};
 use dynamo_trace_grpc::Grpc;
 use dynamo_trace_testkit::span_log::ending;
-use futures_util::{StreamExt, stream};
+use futures_util::{FutureExt, StreamExt, stream};
 use http_body::Frame;
 use http_body_util::BodyExt;
 use tonic::Status;
@@ -68,6 +68,17 @@ async fn they_are_counted_up_to_where_the_call_is_given_up() {
     for span in ended(&log).await {
         assert_eq!(ending(&span), "cancelled");
         assert_eq!(counts(&span), [Some(5), Some(5)], "{:?}", span.span_kind);
+    }
+}
+
+#[tokio::test]
+async fn they_are_counted_where_there_is_no_head() {
+    let sent = chunks([many(2), many(3)]).chain(stream::pending()).boxed();
+    let (log, response) = start(counting(), sent, None, chunks([]));
+    assert!(response.now_or_never().is_none());
+    for span in ended(&log).await {
+        assert_eq!(ending(&span), "cancelled");
+        assert_eq!(counts(&span), [Some(5), Some(0)], "{:?}", span.span_kind);
     }
 }
 
