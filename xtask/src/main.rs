@@ -61,28 +61,26 @@ fn test(options: &[String]) -> Result<(), String> {
     cargo::run(&arguments)
 }
 
-/// In a workspace of its own, so that only this task compiles the others.
+/// A workspace of its own, so that who builds or tests the project does not compile the peers.
+const BENCHES: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../benches/Cargo.toml");
+
 fn bench(options: &[String]) -> Result<(), String> {
-    let manifest = concat!(env!("CARGO_MANIFEST_DIR"), "/../benches/Cargo.toml");
     // All of its programs: the one that runs starts the others.
-    cargo::run(&["build", "--release", "--manifest-path", manifest])?;
-    let mut arguments = vec!["run", "--release", "--manifest-path", manifest, "--"];
+    cargo::run(&["build", "--release", "--manifest-path", BENCHES])?;
+    let mut arguments = vec!["run", "--release", "--manifest-path", BENCHES, "--"];
     arguments.extend(options.iter().map(String::as_str));
     cargo::run(&arguments)
 }
 
 fn lint() -> Result<(), String> {
     tools::ensure()?;
+    let benches = ["--manifest-path", BENCHES];
+    let denied = ["--", "--deny", "warnings"];
     cargo::run(&["fmt", "--all", "--check"])?;
-    cargo::run(&[
-        "clippy",
-        "--workspace",
-        "--all-targets",
-        "--all-features",
-        "--",
-        "--deny",
-        "warnings",
-    ])?;
+    cargo::run(&[&["fmt"], &benches[..], &["--check"]].concat())?;
+    let all = ["--workspace", "--all-targets", "--all-features"];
+    cargo::run(&[&["clippy"], &all[..], &denied].concat())?;
+    cargo::run(&[&["clippy", "--locked"], &benches[..], &denied].concat())?;
     cargo::run_with(
         &["doc", "--workspace", "--all-features", "--no-deps"],
         &[("RUSTDOCFLAGS", "--deny warnings")],

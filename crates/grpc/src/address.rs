@@ -1,7 +1,6 @@
 //! The two ends of a call.
 
 use crate::attributes::{NETWORK_PEER_ADDRESS, NETWORK_PEER_PORT, SERVER_ADDRESS, SERVER_PORT};
-use dynamo_trace_core::span::SharedText;
 use dynamo_trace_http::{PeerAddr, authority};
 use http::{Request, Uri};
 use opentelemetry::KeyValue;
@@ -39,7 +38,7 @@ pub(crate) fn peer<B>(request: &Request<B>) -> Option<[KeyValue; 2]> {
         Some(peer) => peer.0,
         None => of_tonic()?,
     };
-    let address = SharedText::value_of(&peer.ip().to_canonical().to_string());
+    let address = peer.ip().to_canonical().to_string();
     Some([
         KeyValue::new(NETWORK_PEER_ADDRESS, address),
         KeyValue::new(NETWORK_PEER_PORT, i64::from(peer.port())),

@@ -48,7 +48,7 @@ impl<L: Boundary> State<L> {
         let context = match self {
             Self::Ended => return None,
             Self::Passing(context) => context,
-            Self::Open(open) => open.producer()?,
+            Self::Open(open) => open.record.context(),
         };
         Some(context.clone().attach())
     }

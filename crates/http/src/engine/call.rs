@@ -27,6 +27,7 @@ impl<L: Boundary> Call<L> {
         match self {
             Self::Passing(context, layer) => {
                 let semantics = &layer.settings().semantics;
+                // What knows its length holds its data already, or passes it on.
                 let is_known = response.body().size_hint().exact().is_some();
                 if is_known || !semantics.spans_body(&L::Side::KIND, response) {
                     State::Ended

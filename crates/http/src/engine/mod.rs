@@ -7,7 +7,9 @@
 //! - response head: semantics tell whether the span ends with it or with the body. It ends with
 //!   the head where nobody reads a body (RFC 9110, 6.4.1).
 //! - response body: polled with the span current, to its last poll. It ends the span once: at
-//!   the end of the stream, at the trailers, at an error, or when it is dropped.
+//!   the end of the stream, at the trailers, at an error, or when it is dropped. Where nobody
+//!   records the call, a body that knows its exact length is passed on as it is: it holds its
+//!   data already, or passes on another's.
 //! - a panic of what runs inside ends the span as failed while it unwinds; a drop before the end
 //!   ends it as cancelled.
 

@@ -4,7 +4,6 @@ use dynamo_trace_core::Ending;
 use http::header::{CONTENT_LENGTH, CONTENT_TYPE};
 use http::{HeaderMap, Method, Response, StatusCode};
 use http_body::{Body, Frame};
-use opentelemetry::Context;
 
 type CallOf<L> = <<L as Boundary>::Semantics as Semantics>::Call;
 
@@ -30,8 +29,6 @@ enum Phase {
         decided: bool,
         /// `content-length`: a server stops polling once that much was sent.
         length: Option<u64>,
-        /// The body knows its length, and so has no producer.
-        is_known: bool,
     },
     Ended,
 }
@@ -93,10 +90,9 @@ impl<L: Boundary> Open<L> {
             self.end(ending);
             return false;
         }
-        let known = response.body().size_hint().exact();
-        let mut length = known;
+        let mut length = response.body().size_hint().exact();
         // A body of known length is no stream of events.
-        if known.is_none() && L::Semantics::HAS_EVENT_STREAMS {
+        if length.is_none() && L::Semantics::HAS_EVENT_STREAMS {
             let text = |name| response.headers().get(name)?.to_str().ok();
             self.summary.event_stream = text(CONTENT_TYPE).is_some_and(is_event_stream);
             length = text(CONTENT_LENGTH).and_then(|length| length.parse().ok());
@@ -105,7 +101,6 @@ impl<L: Boundary> Open<L> {
             ending,
             decided,
             length,
-            is_known: known.is_some(),
         };
         // An empty one is never polled.
         let is_over = response.body().is_end_stream();
@@ -113,14 +108,6 @@ impl<L: Boundary> Open<L> {
             self.complete();
         }
         !is_over
-    }
-
-    /// The context in which the body is made, if it is made now.
-    pub(super) const fn producer(&self) -> Option<&Context> {
-        match self.phase {
-            Phase::Streaming { is_known: true, .. } => None,
-            _ => Some(self.record.context()),
-        }
     }
 
     /// The service failed.
@@ -223,7 +210,6 @@ impl<L: Boundary> Drop for Open<L> {
                 ending,
                 decided,
                 length,
-                ..
             } => {
                 // After the last byte it is no cancellation that the consumer goes away.
                 let all_sent = *length == Some(self.summary.bytes);

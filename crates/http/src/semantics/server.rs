@@ -59,8 +59,9 @@ fn peer<F: Framework>(extensions: &Extensions) -> Option<SocketAddr> {
     }
 }
 
-fn ip(ip: IpAddr) -> StringValue {
-    SharedText::value_of(&ip.to_canonical().to_string())
+/// IPv4 as such, also where the socket is one of IPv6.
+fn ip(ip: IpAddr) -> String {
+    ip.to_canonical().to_string()
 }
 
 /// The scheme by which the caller reached the outermost proxy of one's own, or the server.
