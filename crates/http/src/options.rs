@@ -95,8 +95,9 @@ impl<F: Framework, C: Configured<Http<F>>> TraceLayer<Server, Http<F>, C> {
     /// `url.scheme`.
     ///
     /// Each proxy adds an element on the right; the one that the outermost of them added counts,
-    /// and what stands to the left of it is the caller's own word. Without this option nothing of
-    /// it is believed.
+    /// and what stands to the left of it is the caller's own word. A proxy that adds to the one kind
+    /// of header has to remove the other: a caller's `Forwarded` goes before `X-Forwarded-For` of a
+    /// proxy. Without this option nothing of it is believed.
     pub fn with_trusted_proxies(
         self,
         proxies: usize,
