@@ -130,7 +130,8 @@ impl<F: Framework, C: Configured<Http<F>>> TraceLayer<Server, Http<F>, C> {
 /// Options of clients.
 impl<F: Framework, C: Configured<Http<F>>> TraceLayer<Client, Http<F>, C> {
     /// Ends the span with the response *body* instead of its head: at its end, an error or a
-    /// drop, with the summary of the stream. The body is polled with the span current.
+    /// drop, with the summary of the stream. The body is polled with the span current, unless it
+    /// knows its exact length.
     pub fn with_body(self) -> TraceLayer<Client, Http<F>, Custom<Http<F>>> {
         self.with_changed(|http| http.options.client_body = true)
     }

@@ -12,8 +12,9 @@ pin_project! {
     ///
     /// # Cancel safety
     ///
-    /// Dropping it before its end drops the producer, with the span current, and ends the span as
-    /// cancelled. After as many bytes as `content-length` says it is complete.
+    /// Dropping it before its end drops the producer, with the span current unless it knows its
+    /// exact length, and ends the span as cancelled. After as many bytes as `content-length` says
+    /// it is complete.
     #[derive(Debug)]
     pub struct ResponseBody<B, L: Boundary> {
         #[pin]

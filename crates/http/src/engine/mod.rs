@@ -6,8 +6,9 @@
 //!   The inner service's `call` and its future run with the span current.
 //! - response head: semantics tell whether the span ends with it or with the body. It ends with
 //!   the head where nobody reads a body (RFC 9110, 6.4.1).
-//! - response body: polled with the span current, to its last poll. It ends the span once: at
-//!   the end of the stream, at the trailers, at an error, or when it is dropped.
+//! - response body: polled with the span current, to its last poll, unless it knows its exact
+//!   length. It ends the span once: at the end of the stream, at the trailers, at an error, or when
+//!   it is dropped.
 //! - a panic of what runs inside ends the span as failed while it unwinds; a drop before the end
 //!   ends it as cancelled.
 
