@@ -10,9 +10,6 @@ static FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
 static HOST: HeaderName = HeaderName::from_static("x-forwarded-host");
 static PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto");
 
-/// How many elements are looked at, from the right.
-const MAX_HOPS: usize = 64;
-
 /// What is believed of it.
 #[derive(Debug, Default)]
 pub(super) struct Forwarded<'h> {
@@ -67,7 +64,7 @@ fn nth_from_right<'h, I: Iterator<Item = &'h str>>(
     let values = headers.get_all(name).iter().rev();
     let elements = values.map(readable_end).flat_map(elements);
     let elements = elements.map(str::trim).filter(|text| !text.is_empty());
-    elements.take(n.min(MAX_HOPS)).last()
+    elements.take(n).last()
 }
 
 /// What stands behind the last byte that is no text. Proxies add to what the caller wrote, so that
