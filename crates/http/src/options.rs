@@ -29,8 +29,8 @@ impl<D: Side, F: Framework, C: Configured<Http<F>>> TraceLayer<D, Http<F>, C> {
         self.with_changed(|http| http.options.name = Some(Arc::new(name)))
     }
 
-    /// Records these request headers, as `http.request.header.{name}`: all values, of at most
-    /// [2048 bytes](crate::attributes::MAX_LEN) each. A value that is
+    /// Records these request headers, as `http.request.header.{name}`: the first 32 values, of at
+    /// most [2048 bytes](crate::attributes::MAX_LEN) each. A value that is
     /// [marked as sensitive](http::HeaderValue::set_sensitive) is replaced; hyper marks none, but
     /// tower-http's `SetSensitiveHeadersLayer` does. No other header is ever recorded.
     pub fn with_request_headers(
