@@ -140,6 +140,17 @@ impl Instrumentation {
         tracer.start(build(detail), parent)
     }
 
+    /// A guard without a span, where none is wanted: what runs in `parent` stays in its trace.
+    pub fn pass(&self, parent: Context) -> SpanGuard {
+        let span = parent.span().span_context().clone();
+        // Spans below it may be dropped by the SDK.
+        let is_kept = self.tracer().is_some() && is_random(&span);
+        SpanGuard::not_recording(match is_kept {
+            true => kept::with_random(parent, &span),
+            false => parent,
+        })
+    }
+
     /// The tracer, unless there is no SDK.
     fn tracer(&self) -> Option<&dyn StartSpan> {
         let Handles {
@@ -154,12 +165,14 @@ impl Instrumentation {
         if no_sdk.is_known() {
             return None;
         }
+        // Asked before: while this looks for an SDK one may be set up.
+        let is_set_up = Propagation::is_global_set();
         if let Some(given) = PROVIDER.get().and_then(|provider| provider(scope.clone())) {
             return Some(&**tracer.get_or_init(|| given));
         }
         let found = global::tracer_with_scope(scope.clone());
         if is_noop(&found) {
-            no_sdk.learn();
+            no_sdk.learn(is_set_up);
             return None;
         }
         Some(&**tracer.get_or_init(|| Arc::new(found)))
@@ -189,8 +202,8 @@ impl NoSdk {
         }
     }
 
-    fn learn(&self) {
-        let when = if Propagation::is_global_set() {
+    fn learn(&self, is_set_up: bool) {
+        let when = if is_set_up {
             Self::AFTER_SET_UP
         } else {
             Self::BEFORE_SET_UP

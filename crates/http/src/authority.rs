@@ -42,7 +42,9 @@ fn split(authority: &[u8]) -> Option<(&str, Option<u16>)> {
             None => (host_port, None),
         },
     };
-    let valid = !host.is_empty() && host.iter().all(|byte| is_host(*byte));
+    // The first part of an IPv6 address without brackets is no host.
+    let is_one = port.is_none_or(|port| !port.contains(&b':'));
+    let valid = is_one && !host.is_empty() && host.iter().all(|byte| is_host(*byte));
     let host = std::str::from_utf8(host).ok().filter(|_| valid)?;
     Some((host, port.and_then(parse_port)))
 }

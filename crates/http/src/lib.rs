@@ -28,10 +28,12 @@
 //! | server | when the service is called | with the response *body*: its end, trailers, an error, a drop |
 //! | client | when the service is called, once for every send | with the response head |
 //!
-//! The server's span ends with the head where nobody reads a body: for `HEAD`, 1xx, 204 and 304.
-//! Bodies that are dropped before their end were cancelled, which is no error. The response
-//! future and the server's response body are polled, and dropped, with the span current: what
-//! makes tokens can set attributes until the last one.
+//! The server's span ends with the head where nobody reads a body: for `HEAD`, 1xx, 204, 304, and
+//! a `CONNECT` that succeeds. Bodies that are dropped before their end were cancelled, which is no
+//! error. The response future and the server's response body are polled, and dropped, with the
+//! span current: what makes tokens can set attributes until the last one. Where nobody records the
+//! request, a body whose [`size_hint`](http_body::Body::size_hint) is exact is passed on as it is:
+//! it is there already, or another's.
 //!
 //! # Names
 //!
@@ -174,6 +176,8 @@ pub use semantics::Http;
 /// the parent.
 ///
 /// Layers outside of it that drop calls, such as timeouts, make them cancelled.
+///
+/// Once it is told something its type is `ServerLayer<engine::Custom<Http>>`.
 ///
 /// ```
 /// use axum::{Router, routing::post};

@@ -29,8 +29,8 @@ impl<D: Side, F: Framework, C: Configured<Http<F>>> TraceLayer<D, Http<F>, C> {
         self.with_changed(|http| http.options.name = Some(Arc::new(name)))
     }
 
-    /// Records these request headers, as `http.request.header.{name}`: all values, of at most
-    /// [2048 bytes](crate::attributes::MAX_LEN) each. A value that is
+    /// Records these request headers, as `http.request.header.{name}`: the first 32 values, of at
+    /// most [2048 bytes](crate::attributes::MAX_LEN) each. A value that is
     /// [marked as sensitive](http::HeaderValue::set_sensitive) is replaced; hyper marks none, but
     /// tower-http's `SetSensitiveHeadersLayer` does. No other header is ever recorded.
     pub fn with_request_headers(
@@ -95,8 +95,9 @@ impl<F: Framework, C: Configured<Http<F>>> TraceLayer<Server, Http<F>, C> {
     /// `url.scheme`.
     ///
     /// Each proxy adds an element on the right; the one that the outermost of them added counts,
-    /// and what stands to the left of it is the caller's own word. Without this option nothing of
-    /// it is believed.
+    /// and what stands to the left of it is the caller's own word. A proxy that adds to the one kind
+    /// of header has to remove the other: a caller's `Forwarded` goes before `X-Forwarded-For` of a
+    /// proxy. Without this option nothing of it is believed.
     pub fn with_trusted_proxies(
         self,
         proxies: usize,

@@ -26,8 +26,7 @@ impl SpanGuard {
         }
     }
 
-    /// A guard with no span to end, for what has to run in a context all the same.
-    pub const fn not_recording(context: Context) -> Self {
+    pub(crate) const fn not_recording(context: Context) -> Self {
         Self {
             context,
             recording: false,

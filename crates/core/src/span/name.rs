@@ -7,6 +7,8 @@ use std::sync::{LazyLock, Mutex, PoisonError};
 
 /// How many names a process keeps; further ones are made anew each time.
 const MAX_NAMES: usize = 4096;
+/// The longest target of a name that is kept, in bytes.
+const MAX_TARGET: usize = 512;
 /// How many of them each thread finds without a lock.
 const RECENT: usize = 128;
 
@@ -36,8 +38,8 @@ impl Entry {
 /// The span name `{operation} {target}`, and the target as an attribute's value.
 ///
 /// Targets are routes, methods, subjects: few, and the same again and again. The first 4096 pairs
-/// of a process are made once and kept; after that finding one takes no lock and allocates
-/// nothing. The others are made each time.
+/// of a process, with targets of at most 512 bytes, are made once and kept; after that finding one
+/// takes no lock and allocates nothing. The others are made each time.
 #[must_use]
 pub fn span_name(operation: &'static str, target: &str) -> (Cow<'static, str>, StringValue) {
     match find(operation, target) {
@@ -50,6 +52,9 @@ pub fn span_name(operation: &'static str, target: &str) -> (Cow<'static, str>, S
 }
 
 fn find(operation: &'static str, target: &str) -> Option<&'static Entry> {
+    if target.len() > MAX_TARGET {
+        return None;
+    }
     let at = slot(operation, target);
     FOUND.with(|found| {
         let recent = found.get(at)?;
@@ -118,6 +123,11 @@ mod tests {
 
     #[test]
     fn a_flood_of_names_is_not_kept() {
+        // One that is too long is not kept either, before it is one too many.
+        for (len, kept) in [(MAX_TARGET, true), (MAX_TARGET + 1, false)] {
+            let (name, _) = span_name("long", &"x".repeat(len));
+            assert_eq!(matches!(name, Cow::Borrowed(_)), kept, "{len}");
+        }
         for number in 0..MAX_NAMES * 2 {
             let target = number.to_string();
             assert_eq!(span_name("flood", &target).0, format!("flood {target}"));

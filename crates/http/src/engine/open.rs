@@ -237,3 +237,23 @@ fn is_event_stream(content_type: &str) -> bool {
                 && matches!(rest.as_bytes(), [] | [b';' | b' ' | b'\t', ..])
         })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_event_stream_is_known_by_its_whole_type() {
+        for (content_type, expected) in [
+            ("text/event-stream", true),
+            ("Text/Event-Stream; charset=utf-8", true),
+            ("text/event-stream ;a", true),
+            ("text/event-streams", false),
+            ("text/event", false),
+            ("text/event-strea\u{e9}", false),
+            ("", false),
+        ] {
+            assert_eq!(is_event_stream(content_type), expected, "{content_type}");
+        }
+    }
+}

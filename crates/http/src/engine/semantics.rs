@@ -109,7 +109,7 @@ pub enum Head {
     /// The span ends with the body; in this way, if the body comes to its end and no trailers
     /// say otherwise.
     Streams(Ending),
-    /// The span ends with the body, in this way whatever becomes of the body.
+    /// The span ends with the body, in this way whatever becomes of the body, but for a panic.
     Decided(Ending),
 }
 

@@ -2,8 +2,7 @@ use super::call::Call;
 use super::future::Wrapped;
 use super::open::{Bodiless, Open};
 use super::{Boundary, Record, ResponseFuture, Semantics, Side, WrapBody};
-use dynamo_trace_core::span::OnUnwind;
-use dynamo_trace_core::{Detail, SpanGuard};
+use dynamo_trace_core::Detail;
 use http::{Request, Response};
 use http_body::Body;
 use opentelemetry::Context;
@@ -82,17 +81,11 @@ pub(crate) fn call<L: Boundary, B: 'static, F>(
         call.context(),
         request.headers_mut(),
     );
-    if is_lazy {
-        return ResponseFuture::new(inner(request), Some(call));
-    }
-    let current = call.context().clone();
-    let mut call = Some(call);
-    let inner = {
-        let _current = current.attach();
-        let _panicked = OnUnwind::new(|| drop(call.take()));
-        inner(request)
-    };
-    ResponseFuture::new(inner, call)
+    // A panic inside drops the call while it unwinds.
+    let current = (!is_lazy).then(|| call.context().clone().attach());
+    let inner = inner(request);
+    drop(current);
+    ResponseFuture::new(inner, Some(call))
 }
 
 #[cfg(feature = "tonic")]
@@ -125,7 +118,7 @@ fn open<L: Boundary, B: 'static>(
             builder
         })
     } else {
-        SpanGuard::not_recording(parent)
+        settings.instrumentation.pass(parent)
     };
     let is_measured = is_wanted && settings.meters.are_there();
     if !(span.is_recording() || is_measured || semantics.acts()) {

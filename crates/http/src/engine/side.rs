@@ -57,7 +57,8 @@ fn received(
     trust: &Trust,
     headers: &mut HeaderMap,
 ) -> (Context, Option<Vec<Link>>) {
-    let received = Context::map_current(|current| propagation.receive(current, headers, trust));
+    // Not in `map_current`: what is rejected is logged, and a subscriber may attach a context.
+    let received = propagation.receive(&Context::current(), headers, trust);
     // A handler may copy the headers to a request of its own, and where nobody replaces the
     // fields there, what was refused here would arrive.
     if *trust != Trust::trusted() {

@@ -59,3 +59,22 @@ impl StreamSummary {
         (self.chunks > 1).then(attributes).into_iter().flatten()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_longest_gap_stays() {
+        const GAP: Duration = Duration::from_millis(20);
+        let start = SystemTime::now();
+        let mut summary = StreamSummary::default();
+        summary.count(1, false, start);
+        // What is measured, no synchronisation.
+        std::thread::sleep(GAP);
+        for _ in 0..3 {
+            summary.count(1, false, start);
+        }
+        assert!(summary.longest_gap >= GAP, "{summary:?}");
+    }
+}

@@ -33,9 +33,11 @@ pub(super) fn lend_length(head: &mut http::Request<()>, body: Option<&Body>) -> 
     let length = body.and_then(|body| body.size_hint().exact());
     match length {
         Some(length) if !head.headers().contains_key(CONTENT_LENGTH) => {
+            // `try_insert`: a map at its limit of 32,768 headers must not panic the caller.
             let length = HeaderValue::from(length);
-            head.headers_mut().insert(CONTENT_LENGTH, length);
-            true
+            head.headers_mut()
+                .try_insert(CONTENT_LENGTH, length)
+                .is_ok()
         }
         _ => false,
     }
@@ -55,4 +57,25 @@ pub(super) fn give_back(
     }
     *extensions = parts.extensions;
     extensions.remove::<Sends>();
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use http::HeaderName;
+
+    #[test]
+    fn headers_without_room_lend_nothing() {
+        let mut head = http::Request::new(());
+        let other = || HeaderValue::from_static("other");
+        for number in 0.. {
+            let name = HeaderName::try_from(format!("x-{number}")).unwrap();
+            if head.headers_mut().try_insert(name, other()).is_err() {
+                break;
+            }
+        }
+        assert!(!lend_length(&mut head, Some(&Body::from("body"))));
+        head.headers_mut().clear();
+        assert!(lend_length(&mut head, Some(&Body::from("body"))));
+    }
 }

@@ -30,7 +30,7 @@ pub(crate) fn add(
     }
 }
 
-/// The headers that were asked for and are there: all values in order, as the conventions have
+/// The headers that were asked for and are there: their values in order, as the conventions have
 /// it, those that are marked as sensitive redacted.
 pub(super) fn attributes(
     asked: &[Captured],

@@ -51,7 +51,7 @@ pub(super) fn connection(extensions: &Extensions) -> Option<[KeyValue; 2]> {
     use crate::attributes::{NETWORK_PEER_ADDRESS, NETWORK_PEER_PORT};
     let info: &hyper_util::client::legacy::connect::HttpInfo = extensions.get()?;
     let peer = info.remote_addr();
-    let address = peer.ip().to_string();
+    let address = peer.ip().to_canonical().to_string();
     Some([
         KeyValue::new(NETWORK_PEER_ADDRESS, address),
         KeyValue::new(NETWORK_PEER_PORT, i64::from(peer.port())),

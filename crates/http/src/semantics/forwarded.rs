@@ -10,9 +10,6 @@ static FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
 static HOST: HeaderName = HeaderName::from_static("x-forwarded-host");
 static PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto");
 
-/// How many elements are looked at, from the right.
-const MAX_HOPS: usize = 64;
-
 /// What is believed of it.
 #[derive(Debug, Default)]
 pub(super) struct Forwarded<'h> {
@@ -65,10 +62,19 @@ fn nth_from_right<'h, I: Iterator<Item = &'h str>>(
     n: usize,
 ) -> Option<&'h str> {
     let values = headers.get_all(name).iter().rev();
-    let texts = values.filter_map(|value: &HeaderValue| value.to_str().ok());
-    let elements = texts.flat_map(elements);
+    let elements = values.map(readable_end).flat_map(elements);
     let elements = elements.map(str::trim).filter(|text| !text.is_empty());
-    elements.take(n.min(MAX_HOPS)).last()
+    elements.take(n).last()
+}
+
+/// What stands behind the last byte that is no text. Proxies add to what the caller wrote, so that
+/// a value with such a byte still has their elements on the right; without it those of an earlier
+/// value would count in their place.
+fn readable_end(value: &HeaderValue) -> &str {
+    let is_text = |byte: &u8| matches!(byte, b' '..=b'~' | b'\t');
+    let mut ends = value.as_bytes().rsplit(|byte| !is_text(byte));
+    let end = ends.next().unwrap_or_default();
+    std::str::from_utf8(end).unwrap_or_default()
 }
 
 /// The parts of a text, last one first. What stands in quotes is no separator: proxies quote the
@@ -171,6 +177,21 @@ mod tests {
         assert_eq!(forwarded.client, Some("2001:db8::1".parse().unwrap()));
         assert_eq!(forwarded.host, Some("api.example:8443"));
         assert_eq!(forwarded.scheme().map(|s| s.port), Some(443));
+    }
+
+    #[test]
+    fn what_is_no_text_hides_no_proxy() {
+        let mut headers = headers(&[("x-forwarded-for", "6.6.6.6")]);
+        let spoiled = HeaderValue::from_bytes(b"\xff, 2.2.2.2, 1.1.1.1").unwrap();
+        headers.append("x-forwarded-for", spoiled);
+        for (trusted, expected) in [(1, "1.1.1.1"), (2, "2.2.2.2")] {
+            let forwarded = Forwarded::read(&headers, trusted);
+            assert_eq!(forwarded.client, Some(expected.parse().unwrap()));
+        }
+        let spoiled = HeaderValue::from_bytes(b"for=6.6.6.6;by=\"\xff\", for=1.1.1.1").unwrap();
+        headers.append("forwarded", spoiled);
+        let forwarded = Forwarded::read(&headers, 1);
+        assert_eq!(forwarded.client, Some([1, 1, 1, 1].into()));
     }
 
     #[test]

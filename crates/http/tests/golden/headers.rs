@@ -94,6 +94,19 @@ async fn a_header_that_is_listed_twice_is_recorded_once() {
 }
 
 #[tokio::test]
+async fn of_many_values_the_first_are_recorded() {
+    let mut request = get("/");
+    for number in 0..100 {
+        request.headers_mut().append(TENANT.clone(), number.into());
+    }
+    let layer = |layer: crate::Server| layer.with_request_headers([TENANT.clone()]);
+    let span = serve(layer, request, status(200)).await;
+    let first: Vec<_> = (0..32).map(|number| number.to_string()).collect();
+    let expected = format!("http.request.header.x-tenant = {first:?}\n");
+    assert_eq!(of(&span, "http.request.header."), expected);
+}
+
+#[tokio::test]
 async fn a_value_that_is_no_text_is_cut_and_shown_as_far_as_it_goes() {
     let mut request = get("/");
     let value = HeaderValue::from_bytes(b"caf\xe9").unwrap();

@@ -60,6 +60,8 @@ async fn a_server_is_what_its_caller_calls_it() {
         ("/", Some(""), None, None),
         ("/", Some(":80"), None, None),
         ("/", Some("[::1"), None, None),
+        ("/", Some("2001:db8::1"), None, None),
+        ("/", Some("2001:db8::1:80"), None, None),
         ("/", Some("no host"), None, None),
         // `:authority`, or the whole URL in HTTP/1.1, goes before `Host`.
         (

@@ -69,6 +69,27 @@ async fn an_extension_tells_any_service() {
     }
 }
 
+/// A socket of a client for both families has the old ones so as well.
+#[cfg(feature = "hyper-util")]
+#[tokio::test]
+async fn a_client_tells_it_in_its_own_family() {
+    use tower::{Layer, ServiceExt};
+    let telemetry = Telemetry::new();
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let port = listener.local_addr().unwrap().port();
+    let app = Router::new().route("/", route(async || ()));
+    let serving = tokio::spawn(axum::serve(listener, app).into_future());
+    let mut request = http::Request::new(Full::default());
+    let uri = format!("http://[::ffff:127.0.0.1]:{port}/");
+    *request.uri_mut() = uri.parse().unwrap();
+    let client = telemetry.client().layer(hyper(false));
+    soon(client.oneshot(request)).await.unwrap();
+    let [span] = telemetry.ended().await;
+    serving.abort();
+    let peer = format!("network.peer.address = \"127.0.0.1\"\nnetwork.peer.port = {port}\n");
+    assert_eq!(of(&span, "network.peer"), peer);
+}
+
 #[tokio::test]
 async fn axums_own_is_for_axum_alone() {
     let mut request = get("/");

@@ -92,6 +92,19 @@ async fn the_response_is_the_one_that_reqwest_gave() {
 }
 
 #[tokio::test]
+async fn a_response_knows_its_length_while_the_span_waits() {
+    let telemetry = Telemetry::new();
+    let server = serve("/", any(async || "ready")).await;
+    let sent = traced(telemetry.layer().with_body()).get(url(&server, "/"));
+    let response = soon(sent.send()).await.unwrap();
+    assert_eq!(telemetry.count(), 0, "it is still open");
+    assert_eq!(response.content_length(), Some(5));
+    assert_eq!(soon(response.text()).await.unwrap(), "ready");
+    let [span] = telemetry.ended().await;
+    assert_eq!(ending(&span), "complete");
+}
+
+#[tokio::test]
 async fn a_body_that_fails_fails_the_span() {
     let telemetry = Telemetry::new();
     let (server, mut chunks) = streaming().await;

@@ -192,6 +192,13 @@ async fn what_the_other_side_chooses_is_cut() {
     for key in ["url.path", "url.query", "user_agent.original"] {
         cut(&server, key);
     }
+    let mut sent = request("/");
+    sent.headers_mut().insert("host", long.parse().unwrap());
+    *sent.method_mut() = long.parse().unwrap();
+    let span = record(sent, StatusCode::OK).await;
+    for key in ["url.full", "server.address", "http.request.method_original"] {
+        cut(&span, key);
+    }
 }
 
 #[tokio::test]

@@ -4,7 +4,7 @@ use crate::{Telemetry, frames};
 use bytes::Bytes;
 use futures_util::poll;
 use http::{Request, Response};
-use http_body::{Body, Frame, SizeHint};
+use http_body::{Body, Frame};
 use http_body_util::{BodyExt, Full};
 use opentelemetry::Context;
 use opentelemetry::trace::{SpanContext, SpanId, TraceContextExt, TraceFlags, TraceId, TraceState};
@@ -12,7 +12,7 @@ use std::convert::Infallible;
 use std::pin::{Pin, pin};
 use std::sync::{Arc, Mutex};
 use std::task::Poll;
-use tower::{Layer, Service, ServiceExt, service_fn};
+use tower::{Layer, Service, service_fn};
 
 /// The current span at each place, by its name.
 type Seen = Arc<Mutex<Vec<(&'static str, SpanId)>>>;
@@ -192,39 +192,6 @@ async fn a_body_that_knows_its_end_ends_the_span_there() {
     body.frame().await.unwrap().unwrap();
     assert_eq!(telemetry.count(), 1);
     assert!(body.is_end_stream());
-}
-
-/// Its chunks, and how many bytes they have.
-struct Sized(Chunks);
-
-impl Body for Sized {
-    type Data = Bytes;
-    type Error = Infallible;
-
-    fn poll_frame(
-        mut self: Pin<&mut Self>,
-        cx: &mut std::task::Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
-        Pin::new(&mut self.0).poll_frame(cx)
-    }
-
-    fn size_hint(&self) -> SizeHint {
-        SizeHint::with_exact(u64::from(self.0.left) * 5)
-    }
-}
-
-#[tokio::test]
-async fn it_is_current_for_a_recorded_body_that_knows_its_length() {
-    let (telemetry, seen) = (Telemetry::new(), Seen::default());
-    let service = noting(&seen).map_response(|response| response.map(Sized));
-    let response = telemetry.server().layer(service).call(Request::new(()));
-    let mut body = Box::pin(response.await.unwrap().into_body());
-    while body.frame().await.is_some() {}
-    let [span] = telemetry.ended().await;
-    let seen = seen.lock().unwrap().clone();
-    let inside = |(_, id): &(_, SpanId)| *id == span.span_context.span_id();
-    assert!(seen.iter().all(inside), "{seen:?}");
-    assert!(seen.iter().any(|(place, _)| *place == "body dropped"));
 }
 
 /// Reads the response, and tells of each place whether a span was current.

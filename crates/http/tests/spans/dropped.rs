@@ -119,6 +119,46 @@ async fn a_body_that_panics_is_not_cancelled_when_it_is_dropped() {
     assert_eq!(ending(&span), "failed:panic");
 }
 
+/// Its second poll does so.
+async fn ending_of(
+    status: u16,
+    length: u64,
+    second: fn() -> Result<&'static str, BoxError>,
+) -> String {
+    let telemetry = Telemetry::new();
+    let answer = service_fn(move |_: Request<Body>| {
+        let first = futures_util::stream::once(ready(Ok("chunk")));
+        let second = futures_util::stream::once(async move { second() });
+        let response = Response::builder()
+            .status(status)
+            .header("content-length", length)
+            .body(Body::from_stream(first.chain(second)));
+        ready(Ok::<_, Infallible>(response.unwrap()))
+    });
+    let service = telemetry.server().layer(answer);
+    let response = soon(service.oneshot(request(Method::GET))).await.unwrap();
+    let mut body = response.into_body();
+    soon(body.frame()).await.unwrap().unwrap();
+    let _ = AssertUnwindSafe(body.frame()).catch_unwind().await;
+    let [span] = telemetry.ended().await;
+    ending(&span)
+}
+
+#[tokio::test]
+async fn only_a_panic_changes_what_is_decided() {
+    let panics = || panic!("of the body");
+    let fails = || Err(std::io::Error::from(std::io::ErrorKind::ConnectionReset).into());
+    for (status, length, panicked, failed) in [
+        (200, 9, "failed:panic", "failed:connection_reset"),
+        // All bytes were there before.
+        (200, 5, "failed:panic", "failed:connection_reset"),
+        (503, 9, "failed:panic", "failed:503"),
+    ] {
+        assert_eq!(ending_of(status, length, panics).await, panicked);
+        assert_eq!(ending_of(status, length, fails).await, failed);
+    }
+}
+
 /// What a tunnel carries is no body: RFC 9110, 7.8 and 9.3.6. WebSockets begin by either: RFC 6455
 /// and 8441.
 #[tokio::test]

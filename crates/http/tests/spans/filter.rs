@@ -10,7 +10,7 @@ use dynamo_trace_http::engine::Custom;
 use dynamo_trace_http::{Http, ServerLayer};
 use http::Request;
 use opentelemetry::Context;
-use opentelemetry::trace::FutureExt;
+use opentelemetry::trace::{FutureExt, TraceContextExt, Tracer, TracerProvider};
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex};
 use tower::{Layer, ServiceExt, service_fn};
@@ -51,6 +51,31 @@ async fn a_filtered_request_keeps_its_context_and_has_no_span() {
     let [span] = telemetry.ended().await;
     let own = span.span_context.span_id().to_string();
     assert!(sent.lock().unwrap()["traceparent"].contains(&own));
+}
+
+/// The SDK loses it of spans that it drops.
+#[tokio::test]
+async fn a_filtered_request_keeps_the_random_flag_for_spans_of_the_users_own() {
+    let telemetry = Telemetry::new();
+    let tracer = telemetry.provider.tracer("user");
+    let sent = Sent::default();
+    let inject = {
+        let sent = sent.clone();
+        async move || {
+            let context = Context::current();
+            let own = tracer.start_with_context("own", &context);
+            let mut sent = sent.lock().unwrap();
+            Propagation::w3c().inject(&context.with_span(own), &mut *sent);
+        }
+    };
+    let app = Router::new()
+        .route("/health", get(inject))
+        .layer(layer(&telemetry));
+    let mut request = request("/health");
+    let unsampled = PARENT.replace("-01", "-02").parse().unwrap();
+    request.headers_mut().insert("traceparent", unsampled);
+    app.oneshot(request).await.unwrap();
+    assert!(sent.lock().unwrap()["traceparent"].ends_with("-02"));
 }
 
 #[tokio::test]

@@ -14,6 +14,7 @@ mod concurrency;
 mod context;
 mod dropped;
 mod endings;
+mod exact;
 mod failures;
 mod filter;
 mod give_up;
