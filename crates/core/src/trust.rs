@@ -47,8 +47,8 @@ impl Trust {
         }
     }
 
-    /// Starts a new trace, linked to the caller's span; takes no baggage. Where a span of one's own
-    /// is current, that is the parent.
+    /// Starts a new trace, linked to the caller's span; takes no baggage. Where a span is current
+    /// already, that is the parent.
     pub fn linked() -> Self {
         Self {
             parent: ParentTrust::Link,
@@ -57,8 +57,8 @@ impl Trust {
         .baggage_keys::<String>([])
     }
 
-    /// Starts a new trace and takes nothing from the caller. Where a span of one's own is current,
-    /// that is the parent.
+    /// Starts a new trace and takes nothing from the caller. Where a span is current already, that
+    /// is the parent.
     pub fn ignored() -> Self {
         Self {
             parent: ParentTrust::Ignore,
