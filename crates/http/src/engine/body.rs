@@ -96,14 +96,17 @@ where
             let _panicked = OnUnwind::new(|| *this.state = State::Ended);
             ready!(inner.as_mut().poll_frame(cx))
         };
-        // A body may be dropped unpolled once it says that it is at its end.
+        // A body may be dropped unpolled once it says that it is at its end, and servers poll for
+        // nothing behind an error or the trailers.
         let last = inner.is_end_stream();
-        let ended = match this.state {
-            State::Ended => false,
-            State::Passing(_) => last || polled.is_none(),
-            State::Open(open) => open.observe(polled.as_ref(), last),
+        let is_over = match &polled {
+            Some(Ok(frame)) => last || frame.is_trailers(),
+            _ => true,
         };
-        if ended {
+        if let State::Open(open) = this.state {
+            open.observe(polled.as_ref(), last);
+        }
+        if is_over && !matches!(this.state, State::Ended) {
             // The producer goes in the context that it worked in.
             this.inner.set(None);
             drop(current);

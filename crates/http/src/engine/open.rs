@@ -118,20 +118,19 @@ impl<L: Boundary> Open<L> {
         self.end(ending);
     }
 
-    /// Takes note of what the body gave, `last` by its own word or not, and tells whether that
-    /// was the last of it.
+    /// Takes note of what the body gave, `last` by its own word or not.
     pub(super) fn observe<D: Buf, E: 'static>(
         &mut self,
         polled: Option<&Result<Frame<D>, E>>,
         last: bool,
-    ) -> bool {
+    ) {
         let frame = match polled {
             Some(Ok(frame)) => frame,
             Some(Err(error)) => {
                 self.decide(|semantics, record| Some(semantics.on_error(record, error)));
-                return true;
+                return;
             }
-            None => return true,
+            None => return,
         };
         // HTTP/2 may end a body by a frame of no data.
         if let Some(data) = frame.data_ref().filter(|data| data.has_remaining()) {
@@ -139,12 +138,9 @@ impl<L: Boundary> Open<L> {
             self.summary.count(data.remaining(), last, record.start());
             self.layer.settings().semantics.on_data(record, data);
         }
-        // Servers poll for nothing behind the trailers.
-        let trailers = frame.trailers_ref();
-        if let Some(trailers) = trailers {
+        if let Some(trailers) = frame.trailers_ref() {
             self.decide(|semantics, record| semantics.on_trailers(record, trailers));
         }
-        last || trailers.is_some()
     }
 
     /// The body came to its end.

@@ -3,7 +3,7 @@
 use crate::{Telemetry, frames};
 use bytes::Bytes;
 use futures_util::poll;
-use http::{Request, Response};
+use http::{HeaderMap, Request, Response};
 use http_body::{Body, Frame};
 use http_body_util::{BodyExt, Full};
 use opentelemetry::Context;
@@ -236,5 +236,29 @@ async fn it_is_the_same_where_the_span_is_not_recorded() {
     };
     let response = calling.await.unwrap();
     assert_eq!(places(&seen, response).await, recorded, "server");
+    telemetry.ended::<2>().await;
+}
+
+#[tokio::test]
+async fn nothing_comes_behind_an_error_or_trailers_recorded_or_not() {
+    let telemetry = Telemetry::new();
+    for flags in ["01", "00"] {
+        for end in [Err("broken".into()), Ok(Frame::trailers(HeaderMap::new()))] {
+            let mut body = Some(frames([crate::data("one"), end, crate::data("two")]));
+            let service = service_fn(move |_: Request<()>| {
+                std::future::ready(Ok::<_, Infallible>(Response::new(body.take().unwrap())))
+            });
+            let ids = "0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331";
+            let request = Request::builder().header("traceparent", format!("00-{ids}-{flags}"));
+            let mut service = telemetry.server().layer(service);
+            let response = service.call(request.body(()).unwrap()).await.unwrap();
+            let mut body = response.into_body();
+            let mut polls = 0;
+            while body.frame().await.is_some() {
+                polls += 1;
+            }
+            assert_eq!(polls, 2, "{flags}");
+        }
+    }
     telemetry.ended::<2>().await;
 }
