@@ -172,6 +172,10 @@ impl Propagation {
     ///
     /// Where a span of this process is current in `cx` that belongs to the sender's trace, it is
     /// the parent: a boundary inside of another for the same request.
+    ///
+    /// The random flag is not kept beside a lone `traceparent`, as the SDK keeps it for spans that
+    /// record, and [`Instrumentation`](crate::Instrumentation) for those that do not. A span of the
+    /// user's own that a sampler drops below one that records, against its parent, is sent without.
     #[must_use]
     pub fn receive<C: Carrier>(
         &self,
