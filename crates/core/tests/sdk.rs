@@ -103,7 +103,7 @@ fn the_random_flag_survives_below_a_dropped_span() {
     let mut headers = HeaderMap::new();
     headers.set_field(Field::TraceParent, &traceparent(2));
     let trusted = Trust::trusted();
-    let (context, _) = Propagation::w3c().receive(&Context::new(), &headers, &trusted);
+    let (context, _) = Propagation::w3c().receive(&Context::new(), &mut headers, &trusted);
     let server = start(&sdk.instrumentation, &context);
     assert!(!server.is_recording());
     let tracer = sdk.provider.tracer("user");

@@ -210,7 +210,7 @@ fn a_request() {
             headers.append(name, HeaderValue::from_static("other"));
         }
         let propagation = Propagation::w3c();
-        let (context, link) = propagation.receive(&Context::new(), &headers, &Trust::trusted());
+        let (context, link) = propagation.receive(&Context::new(), &mut headers, &Trust::trusted());
         assert!(link.is_none());
         let mut out = HeaderMap::new();
         propagation.inject(&context, &mut out);

@@ -1,7 +1,6 @@
-use crate::{Metadata, MetadataMut};
-use dynamo_trace_core::{CarrierMut, Field, Propagation, Remote, Trust};
+use crate::MetadataMut;
+use dynamo_trace_core::{Propagation, Trust};
 use opentelemetry::Context;
-use opentelemetry::trace::TraceContextExt;
 use tonic::service::Interceptor;
 use tonic::{Request, Status};
 
@@ -51,7 +50,7 @@ impl Interceptor for ClientInterceptor {
         let propagation = self.propagation.as_ref();
         let propagation = propagation.unwrap_or_else(|| Propagation::global());
         let mut metadata = MetadataMut(request.metadata_mut());
-        Context::map_current(|current| propagation.inject(current, &mut metadata));
+        propagation.inject(&Context::current(), &mut metadata);
         Ok(request)
     }
 }
@@ -112,27 +111,9 @@ impl Interceptor for ServerInterceptor {
     fn call(&mut self, mut request: Request<()>) -> Result<Request<()>, Status> {
         let propagation = self.propagation.as_ref();
         let propagation = propagation.unwrap_or_else(|| Propagation::global());
-        let remote = propagation.remote(&Metadata(request.metadata()), &self.trust);
-        // As the layer does: what is refused here must not arrive where a handler copies it.
-        if self.trust != Trust::trusted() {
-            let mut metadata = MetadataMut(request.metadata_mut());
-            for name in propagation.fields() {
-                metadata.remove_field(Field::named(name));
-            }
-        }
-        let caller = Context::map_current(|current| match is_inside(current, &remote) {
-            true => current.clone(),
-            false => remote.attach_to(current),
-        });
+        let mut metadata = MetadataMut(request.metadata_mut());
+        let (caller, _) = propagation.receive(&Context::current(), &mut metadata, &self.trust);
         request.extensions_mut().insert(caller);
         Ok(request)
     }
-}
-
-/// Whether the current span is that of a layer around this, for the same call.
-fn is_inside(current: &Context, remote: &Remote) -> bool {
-    let span = current.span();
-    let span = span.span_context();
-    let caller = remote.span_context().map(|caller| caller.trace_id());
-    span.is_valid() && !span.is_remote() && caller == Some(span.trace_id())
 }

@@ -173,18 +173,21 @@ impl Propagation {
     /// Where a span of this process is current in `cx` that belongs to the sender's trace, it is
     /// the parent: a boundary inside of another for the same request.
     ///
+    /// With any other trust than [`Trust::trusted`] the [fields](Self::fields) are removed from the
+    /// carrier once they are read: who copies it must not pass on what was refused here.
+    ///
     /// The random flag is not kept beside a lone `traceparent`, as the SDK keeps it for spans that
     /// record, and [`Instrumentation`](crate::Instrumentation) for those that do not. A span of the
     /// user's own that a sampler drops below one that records, against its parent, is sent without.
     #[must_use]
-    pub fn receive<C: Carrier>(
+    pub fn receive<C: CarrierMut>(
         &self,
         cx: &Context,
-        carrier: &C,
+        carrier: &mut C,
         trust: &Trust,
     ) -> (Context, Option<Vec<Link>>) {
         if self.0.only_w3c
-            && trust.parent() == ParentTrust::Continue
+            && *trust == Trust::trusted()
             && let Some(found) = carrier.find_w3c()
             && !found.more
         {
@@ -206,14 +209,19 @@ impl Propagation {
 
     // Apart, so that what is quick needs no room for it.
     #[inline(never)]
-    fn receive_all<C: Carrier>(
+    fn receive_all<C: CarrierMut>(
         &self,
         cx: &Context,
-        carrier: &C,
+        carrier: &mut C,
         trust: &Trust,
     ) -> (Context, Option<Vec<Link>>) {
         let remote = self.remote(carrier, trust);
         let link = remote.is_link_only().then(|| remote.to_link()).flatten();
+        if *trust != Trust::trusted() {
+            for name in self.fields() {
+                carrier.remove_field(Field::named(name));
+            }
+        }
         let inside = remote
             .span_context()
             .is_some_and(|span| is_inside(cx, span));

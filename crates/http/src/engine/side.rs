@@ -2,7 +2,7 @@
 
 use super::settings::TrustPolicy;
 use super::{RequestHead, Semantics, Settings};
-use dynamo_trace_core::{CarrierMut, Field, Propagation, Trust};
+use dynamo_trace_core::{Propagation, Trust};
 use http::{HeaderMap, Request};
 use opentelemetry::Context;
 use opentelemetry::trace::{Link, SpanKind};
@@ -58,15 +58,7 @@ fn received(
     headers: &mut HeaderMap,
 ) -> (Context, Option<Vec<Link>>) {
     // Not in `map_current`: what is rejected is logged, and a subscriber may attach a context.
-    let received = propagation.receive(&Context::current(), headers, trust);
-    // A handler may copy the headers to a request of its own, and where nobody replaces the
-    // fields there, what was refused here would arrive.
-    if *trust != Trust::trusted() {
-        for name in propagation.fields() {
-            headers.remove_field(Field::named(name));
-        }
-    }
-    received
+    propagation.receive(&Context::current(), headers, trust)
 }
 
 impl Side for Client {
