@@ -4,10 +4,11 @@ use crate::attributes::{MAX_LEN, cut};
 use dynamo_trace_core::span::{Interned, Recent};
 use opentelemetry::StringValue;
 
-/// How many of them are kept.
+/// How many of them are kept, and of how many bytes at most.
 const MOST: usize = 1024;
+const MAX_KEPT: usize = 256;
 
-static AUTHORITIES: Interned<Option<(&'static str, Option<u16>)>> = Interned::new(MOST);
+static AUTHORITIES: Interned<Option<(&'static str, Option<u16>)>> = Interned::new(MOST, MAX_KEPT);
 
 thread_local! {
     static RECENT: Recent<Option<(&'static str, Option<u16>)>> = const { Recent::new() };

@@ -4,21 +4,23 @@ use std::fmt;
 use std::sync::{Mutex, PoisonError};
 
 /// How many values each thread finds without a lock.
-const RECENT: usize = 32;
+const RECENT: usize = 128;
 
-/// Values made of bytes that others choose: hosts, user agents, methods. The same come again and
-/// again, so the first of them are made once and kept as long as the process lives.
+/// Values made of bytes that come again and again, such as routes, or hosts and user agents that
+/// others choose: the first of them are made once and kept as long as the process lives.
 ///
-/// At most as many as said are kept, of keys of at most [`MAX_KEY`](Self::MAX_KEY) bytes. Finding
-/// one takes no lock where the thread found it before, and allocates nothing.
+/// At most as many as said are kept, of keys of at most as many bytes as said. Finding one takes
+/// no lock where the thread found it before, and allocates nothing.
 pub struct Interned<T: 'static> {
     all: Mutex<Option<Table<T>>>,
     most: usize,
+    max_key: usize,
 }
 
-type Table<T> = HashMap<&'static [u8], &'static Entry<T>>;
+type Table<T> = HashMap<(&'static str, &'static [u8]), &'static Entry<T>>;
 
 struct Entry<T> {
+    family: &'static str,
     key: &'static [u8],
     value: T,
 }
@@ -27,15 +29,13 @@ struct Entry<T> {
 pub struct Recent<T: 'static>([Cell<Option<&'static Entry<T>>>; RECENT]);
 
 impl<T> Interned<T> {
-    /// The longest key that is kept, in bytes.
-    pub const MAX_KEY: usize = 256;
-
-    /// Keeps nothing yet, and `most` values at most.
+    /// Keeps nothing yet, and `most` values at most, of keys of at most `max_key` bytes.
     #[must_use]
-    pub const fn new(most: usize) -> Self {
+    pub const fn new(most: usize, max_key: usize) -> Self {
         Self {
             all: Mutex::new(None),
             most,
+            max_key,
         }
     }
 
@@ -46,35 +46,66 @@ impl<T> Interned<T> {
         key: &[u8],
         make: impl FnOnce(&'static [u8]) -> T,
     ) -> Option<&'static T> {
-        let slot = recent.0.get(slot(key))?;
-        if let Some(entry) = slot.get().filter(|entry| same(entry.key, key)) {
+        self.find_in("", recent, key, make)
+    }
+
+    /// As [`find`](Self::find), of keys that are told apart by their family as well.
+    pub(super) fn find_in(
+        &self,
+        family: &'static str,
+        recent: &Recent<T>,
+        key: &[u8],
+        make: impl FnOnce(&'static [u8]) -> T,
+    ) -> Option<&'static T> {
+        if key.len() > self.max_key {
+            return None;
+        }
+        let slot = recent.0.get(slot(family, key))?;
+        if let Some(entry) = slot.get().filter(|entry| entry.is(family, key)) {
             return Some(&entry.value);
         }
-        let entry = self.find_or_keep(key, make)?;
+        let entry = self.find_or_keep(family, key, make)?;
         slot.set(Some(entry));
         Some(&entry.value)
     }
 
     fn find_or_keep(
         &self,
+        family: &'static str,
         key: &[u8],
         make: impl FnOnce(&'static [u8]) -> T,
     ) -> Option<&'static Entry<T>> {
         let mut all = self.all.lock().unwrap_or_else(PoisonError::into_inner);
         let all = all.get_or_insert_default();
-        if let Some(known) = all.get(key) {
+        if let Some(known) = all.get(&(family, key)) {
             return Some(known);
         }
-        if all.len() >= self.most || key.len() > Self::MAX_KEY {
+        if all.len() >= self.most {
             return None;
         }
         let key: &'static [u8] = Box::leak(key.into());
         let entry: &'static Entry<T> = Box::leak(Box::new(Entry {
+            family,
             key,
             value: make(key),
         }));
-        all.insert(key, entry);
+        all.insert((family, key), entry);
         Some(entry)
+    }
+}
+
+#[cfg(test)]
+impl<T> Interned<T> {
+    /// How many are kept.
+    pub(super) fn len(&self) -> usize {
+        let all = self.all.lock().unwrap_or_else(PoisonError::into_inner);
+        all.as_ref().map_or(0, HashMap::len)
+    }
+}
+
+impl<T> Entry<T> {
+    fn is(&self, family: &str, key: &[u8]) -> bool {
+        self.family == family && same(self.key, key)
     }
 }
 
@@ -106,7 +137,7 @@ impl<T> fmt::Debug for Interned<T> {
 
 /// Whether both are the same, by whole words where there is one: short texts are compared in
 /// line.
-pub(super) fn same(a: &[u8], b: &[u8]) -> bool {
+fn same(a: &[u8], b: &[u8]) -> bool {
     if a.len() != b.len() {
         return false;
     }
@@ -121,12 +152,19 @@ pub(super) fn same(a: &[u8], b: &[u8]) -> bool {
     }
 }
 
-/// A cheap hash of the length and both ends.
-fn slot(bytes: &[u8]) -> usize {
-    let end = |chunk: Option<&[u8; 8]>| chunk.map_or(0, |chunk| u64::from_ne_bytes(*chunk));
-    let (first, last) = (end(bytes.first_chunk()), end(bytes.last_chunk()));
-    let mixed = first ^ last.rotate_left(29) ^ (bytes.len() as u64).rotate_left(47);
-    (mixed.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 59) as usize
+/// A cheap hash: keys differ in length or near an end.
+fn slot(family: &str, key: &[u8]) -> usize {
+    let ends = match (key.first_chunk::<8>(), key.last_chunk::<8>()) {
+        (Some(first), Some(last)) => {
+            u64::from_ne_bytes(*first) ^ u64::from_ne_bytes(*last).rotate_left(29)
+        }
+        _ => key
+            .iter()
+            .fold(0, |all, byte| (all << 8) | u64::from(*byte)),
+    };
+    let lengths = (key.len() as u64) << 8 | family.len() as u64;
+    let mixed = (ends ^ lengths.rotate_left(47)).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+    (mixed >> 57) as usize
 }
 
 #[cfg(test)]
@@ -135,7 +173,8 @@ mod tests {
 
     #[test]
     fn a_value_is_made_once_and_a_flood_is_not_kept() {
-        static ALL: Interned<usize> = Interned::new(100);
+        const MAX_KEY: usize = 256;
+        static ALL: Interned<usize> = Interned::new(100, MAX_KEY);
         let recent = Recent::new();
         let made = Cell::new(0);
         let find = |key: &str| {
@@ -144,7 +183,7 @@ mod tests {
                 key.len()
             })
         };
-        assert_eq!(find(&"x".repeat(Interned::<usize>::MAX_KEY + 1)), None);
+        assert_eq!(find(&"x".repeat(MAX_KEY + 1)), None);
         for _ in 0..3 {
             assert_eq!(find(""), Some(&0));
             for number in 0..200 {

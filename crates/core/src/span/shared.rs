@@ -1,9 +1,8 @@
 use super::interned::{Interned, Recent};
 use opentelemetry::StringValue;
-use std::borrow::Cow;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-static TEXTS: Interned<SharedText> = Interned::new(2048);
+static TEXTS: Interned<SharedText> = Interned::new(2048, 256);
 
 thread_local! {
     static RECENT: Recent<SharedText> = const { Recent::new() };
@@ -52,15 +51,6 @@ impl SharedText {
     /// The text as an attribute's value, shared or copied.
     #[must_use]
     pub fn value_of(text: &str) -> StringValue {
-        match shared_text(text) {
-            Some(shared) => shared.text.into(),
-            None => text.to_owned().into(),
-        }
-    }
-
-    /// The text as a name, shared or copied.
-    #[must_use]
-    pub fn name_of(text: &str) -> Cow<'static, str> {
         match shared_text(text) {
             Some(shared) => shared.text.into(),
             None => text.to_owned().into(),
