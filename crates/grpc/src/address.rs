@@ -1,10 +1,9 @@
 //! The two ends of a call.
 
-use crate::attributes::{NETWORK_PEER_ADDRESS, NETWORK_PEER_PORT, SERVER_ADDRESS, SERVER_PORT};
+use crate::attributes::{SERVER_ADDRESS, SERVER_PORT};
 use dynamo_trace_http::{PeerAddr, authority};
 use http::{Request, Uri};
 use opentelemetry::KeyValue;
-use std::net::SocketAddr;
 use std::sync::Arc;
 use tonic::transport::server::TcpConnectInfo;
 
@@ -34,13 +33,7 @@ fn server_port(port: u16) -> KeyValue {
 pub(crate) fn peer<B>(request: &Request<B>) -> Option<[KeyValue; 2]> {
     let extensions = request.extensions();
     let of_tonic = || extensions.get::<TcpConnectInfo>()?.remote_addr();
-    let peer: SocketAddr = match extensions.get::<PeerAddr>() {
-        Some(peer) => peer.0,
-        None => of_tonic()?,
-    };
-    let address = peer.ip().to_canonical().to_string();
-    Some([
-        KeyValue::new(NETWORK_PEER_ADDRESS, address),
-        KeyValue::new(NETWORK_PEER_PORT, i64::from(peer.port())),
-    ])
+    let peer = extensions.get().copied();
+    let peer = peer.or_else(|| of_tonic().map(PeerAddr));
+    peer.map(PeerAddr::attributes)
 }

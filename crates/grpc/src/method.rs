@@ -46,10 +46,7 @@ impl Asked {
     }
 
     fn value(&self) -> StringValue {
-        match self {
-            Self::Shared(text, _) => text.as_str().into(),
-            Self::Path(path) => short(path.path()).unwrap_or(OTHER).to_owned().into(),
-        }
+        self.name().into()
     }
 
     /// `{package}.{Service}/{Method}`, or `_OTHER` where that is too long or empty.

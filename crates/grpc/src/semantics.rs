@@ -238,8 +238,8 @@ impl Semantics for Grpc {
     }
 
     fn on_body_end(&self, record: &mut Record<GrpcCall>, summary: &StreamSummary) {
-        if summary.chunks > 1 {
-            record.set(summary.attributes());
+        if let Some(attributes) = summary.attributes() {
+            record.set(attributes);
         }
         set_messages(record);
     }

@@ -1,11 +1,13 @@
 //! What differs between the frameworks that HTTP services are written for.
 
 use crate::Http;
+use crate::attributes::{NETWORK_PEER_ADDRESS, NETWORK_PEER_PORT};
 use crate::engine::{AnyBody, Settings};
 use http::Extensions;
+use opentelemetry::KeyValue;
 use std::borrow::Cow;
 use std::fmt;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::LazyLock;
 
 /// A framework: where it leaves the route, and what it does with bodies.
@@ -83,3 +85,21 @@ impl Route {
 /// and `network.peer.port`. axum's own layer knows its `ConnectInfo<SocketAddr>` as well.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct PeerAddr(pub SocketAddr);
+
+impl PeerAddr {
+    /// `network.peer.address`, IPv4 as such also where the socket is one of IPv6, and
+    /// `network.peer.port`.
+    #[must_use]
+    pub fn attributes(self) -> [KeyValue; 2] {
+        let Self(peer) = self;
+        [
+            KeyValue::new(NETWORK_PEER_ADDRESS, ip(peer.ip())),
+            KeyValue::new(NETWORK_PEER_PORT, i64::from(peer.port())),
+        ]
+    }
+}
+
+/// An address as an attribute has it.
+pub(crate) fn ip(ip: IpAddr) -> String {
+    ip.to_canonical().to_string()
+}

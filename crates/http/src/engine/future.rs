@@ -35,10 +35,10 @@ pin_project! {
 }
 
 impl<F, L: Boundary> ResponseFuture<F, L> {
-    pub(super) const fn new(inner: F, call: Option<Call<L>>) -> Self {
+    pub(super) const fn new(inner: F, call: Call<L>) -> Self {
         Self {
             inner: Some(inner),
-            call,
+            call: Some(call),
         }
     }
 }

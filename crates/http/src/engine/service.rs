@@ -85,7 +85,7 @@ pub(crate) fn call<L: Boundary, B: 'static, F>(
     let current = (!is_lazy).then(|| call.context().clone().attach());
     let inner = inner(request);
     drop(current);
-    ResponseFuture::new(inner, Some(call))
+    ResponseFuture::new(inner, call)
 }
 
 #[cfg(feature = "tonic")]

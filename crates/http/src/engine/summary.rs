@@ -39,24 +39,23 @@ impl StreamSummary {
     }
 
     /// What was counted, as attributes. One chunk is a plain body, not a stream: there are none.
-    pub fn attributes(&self) -> impl Iterator<Item = KeyValue> + use<> {
+    #[must_use]
+    pub fn attributes(&self) -> Option<[KeyValue; 4]> {
+        if self.chunks < 2 {
+            return None;
+        }
         let time_to_first_chunk = match self.event_stream {
             true => TIME_TO_FIRST_CHUNK,
             false => STREAM_TIME_TO_FIRST_CHUNK,
         };
         let count = |count| i64::try_from(count).unwrap_or(i64::MAX);
-        let (chunks, bytes) = (count(self.chunks), count(self.bytes));
-        let seconds = [self.time_to_first_chunk, self.longest_gap].map(|d| d.as_secs_f64());
-        let [first, longest] = seconds;
-        let attributes = move || {
-            [
-                KeyValue::new(STREAM_CHUNKS, chunks),
-                KeyValue::new(STREAM_BYTES, bytes),
-                KeyValue::new(time_to_first_chunk, first),
-                KeyValue::new(STREAM_LONGEST_GAP, longest),
-            ]
-        };
-        (self.chunks > 1).then(attributes).into_iter().flatten()
+        let seconds = |duration: Duration| duration.as_secs_f64();
+        Some([
+            KeyValue::new(STREAM_CHUNKS, count(self.chunks)),
+            KeyValue::new(STREAM_BYTES, count(self.bytes)),
+            KeyValue::new(time_to_first_chunk, seconds(self.time_to_first_chunk)),
+            KeyValue::new(STREAM_LONGEST_GAP, seconds(self.longest_gap)),
+        ])
     }
 }
 

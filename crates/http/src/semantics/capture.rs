@@ -39,10 +39,9 @@ pub(super) fn attributes(
     asked.iter().filter_map(|captured| {
         let values = headers.get_all(&captured.name).iter().take(MAX_VALUES);
         let values: Vec<StringValue> = values.map(recorded).collect();
+        let is_there = !values.is_empty();
         let value = Value::Array(Array::String(values));
-        headers
-            .contains_key(&captured.name)
-            .then(|| KeyValue::new(captured.key.clone(), value))
+        is_there.then(|| KeyValue::new(captured.key.clone(), value))
     })
 }
 

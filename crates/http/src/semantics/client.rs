@@ -48,14 +48,8 @@ pub(super) fn server<B>(request: &Request<B>) -> Option<impl Iterator<Item = Key
 /// The other end of the connection that a client used, where hyper-util's connector tells it.
 #[cfg(feature = "hyper-util")]
 pub(super) fn connection(extensions: &Extensions) -> Option<[KeyValue; 2]> {
-    use crate::attributes::{NETWORK_PEER_ADDRESS, NETWORK_PEER_PORT};
     let info: &hyper_util::client::legacy::connect::HttpInfo = extensions.get()?;
-    let peer = info.remote_addr();
-    let address = peer.ip().to_canonical().to_string();
-    Some([
-        KeyValue::new(NETWORK_PEER_ADDRESS, address),
-        KeyValue::new(NETWORK_PEER_PORT, i64::from(peer.port())),
-    ])
+    Some(crate::PeerAddr(info.remote_addr()).attributes())
 }
 
 #[cfg(not(feature = "hyper-util"))]

@@ -3,7 +3,7 @@
 
 use super::scheme::Scheme;
 use http::header::FORWARDED;
-use http::{HeaderMap, HeaderName, HeaderValue};
+use http::{HeaderMap, HeaderName, HeaderValue, Uri};
 use std::net::{IpAddr, SocketAddr};
 
 static FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
@@ -49,8 +49,10 @@ impl<'h> Forwarded<'h> {
         }
     }
 
-    pub(super) fn scheme(&self) -> Option<Scheme> {
-        self.scheme.and_then(Scheme::named)
+    /// The scheme that the caller used, else that of the request's target.
+    pub(super) fn scheme(&self, target: &Uri) -> Scheme {
+        let named = self.scheme.and_then(Scheme::named);
+        named.unwrap_or_else(|| Scheme::of(target))
     }
 }
 
@@ -176,7 +178,7 @@ mod tests {
         let forwarded = Forwarded::read(&both, 1);
         assert_eq!(forwarded.client, Some("2001:db8::1".parse().unwrap()));
         assert_eq!(forwarded.host, Some("api.example:8443"));
-        assert_eq!(forwarded.scheme().map(|s| s.port), Some(443));
+        assert_eq!(forwarded.scheme(&Uri::from_static("/")).port, 443);
     }
 
     #[test]

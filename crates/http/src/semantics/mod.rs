@@ -236,8 +236,8 @@ impl<F: Framework> Semantics for Http<F> {
             let size = i64::try_from(summary.bytes).unwrap_or(i64::MAX);
             record.set([KeyValue::new(HTTP_RESPONSE_BODY_SIZE, size)]);
         }
-        if summary.chunks > 1 {
-            record.set(summary.attributes());
+        if let Some(attributes) = summary.attributes() {
+            record.set(attributes);
         }
     }
 }

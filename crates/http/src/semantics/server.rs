@@ -1,19 +1,17 @@
 //! What a server knows of a request.
 
 use super::forwarded::Forwarded;
-use super::scheme::Scheme;
 use super::{Http, capped, protocol_version, request_body_size};
 use crate::attributes::{
-    CLIENT_ADDRESS, HTTP_ROUTE, MAX_LEN, NETWORK_PEER_ADDRESS, NETWORK_PEER_PORT, SERVER_ADDRESS,
-    SERVER_PORT, URL_PATH, URL_QUERY, URL_SCHEME, USER_AGENT_ORIGINAL, cut,
+    CLIENT_ADDRESS, HTTP_ROUTE, MAX_LEN, SERVER_ADDRESS, SERVER_PORT, URL_PATH, URL_QUERY,
+    URL_SCHEME, USER_AGENT_ORIGINAL, cut,
 };
-use crate::framework::{Framework, PeerAddr};
+use crate::framework::{Framework, PeerAddr, ip};
 use crate::{authority, redact};
 use dynamo_trace_core::span::SharedText;
 use http::header::{HOST, USER_AGENT};
 use http::{Extensions, HeaderValue, Request, Uri};
 use opentelemetry::{KeyValue, StringValue};
-use std::net::{IpAddr, SocketAddr};
 
 pub(super) fn push<F: Framework, B>(
     http: &Http<F>,
@@ -24,7 +22,7 @@ pub(super) fn push<F: Framework, B>(
     let (uri, headers) = (request.uri(), request.headers());
     let options = &http.options;
     let forwarded = Forwarded::read(headers, options.trusted_proxies);
-    let scheme = forwarded.scheme().unwrap_or_else(|| Scheme::of(uri));
+    let scheme = forwarded.scheme(uri);
     let query = uri.query();
     let target = || authority::read(uri.authority()?.as_str().as_bytes());
     let host = || authority::read(headers.get(HOST)?.as_bytes());
@@ -33,7 +31,7 @@ pub(super) fn push<F: Framework, B>(
     let port = port.flatten().filter(|port| *port != scheme.port);
     let agent = headers.get(USER_AGENT).and_then(user_agent);
     let peer = peer::<F>(request.extensions());
-    let client = forwarded.client.or(peer.map(|peer| peer.ip()));
+    let client = forwarded.client.or(peer.map(|peer| peer.0.ip()));
     attributes.push(path(uri, route.as_ref()));
     attributes.push(KeyValue::new(URL_SCHEME, scheme.name));
     attributes.extend(query.map(|query| capped(URL_QUERY, &redact::query(query))));
@@ -43,32 +41,21 @@ pub(super) fn push<F: Framework, B>(
     attributes.extend(agent.map(|agent| KeyValue::new(USER_AGENT_ORIGINAL, agent)));
     attributes.extend(protocol_version(request.version()));
     attributes.extend(client.map(|client| KeyValue::new(CLIENT_ADDRESS, ip(client))));
-    if let Some(peer) = peer {
-        attributes.push(KeyValue::new(NETWORK_PEER_ADDRESS, ip(peer.ip())));
-        attributes.push(KeyValue::new(NETWORK_PEER_PORT, i64::from(peer.port())));
-    }
+    attributes.extend(peer.into_iter().flat_map(PeerAddr::attributes));
     if options.body_sizes {
         attributes.extend(request_body_size(headers));
     }
 }
 
-fn peer<F: Framework>(extensions: &Extensions) -> Option<SocketAddr> {
-    match extensions.get::<PeerAddr>() {
-        Some(peer) => Some(peer.0),
-        None => F::peer(extensions),
-    }
-}
-
-/// IPv4 as such, also where the socket is one of IPv6.
-fn ip(ip: IpAddr) -> String {
-    ip.to_canonical().to_string()
+fn peer<F: Framework>(extensions: &Extensions) -> Option<PeerAddr> {
+    let told = extensions.get().copied();
+    told.or_else(|| F::peer(extensions).map(PeerAddr))
 }
 
 /// The scheme by which the caller reached the outermost proxy of one's own, or the server.
 pub(super) fn scheme<F: Framework, B>(http: &Http<F>, request: &Request<B>) -> &'static str {
     let forwarded = Forwarded::read(request.headers(), http.options.trusted_proxies);
-    let scheme = forwarded.scheme();
-    scheme.unwrap_or_else(|| Scheme::of(request.uri())).name
+    forwarded.scheme(request.uri()).name
 }
 
 /// A route without parameters is its path, and need not be copied.
