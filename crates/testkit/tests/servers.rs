@@ -22,3 +22,23 @@ async fn several_at_once_do_not_meet() {
     let (a, b) = tokio::join!(NatsServer::start(), NatsServer::start());
     assert_ne!(a.unwrap().url(), b.unwrap().url());
 }
+
+#[tokio::test]
+async fn a_server_starts_again_where_it_was() {
+    let mut nats = NatsServer::start_with("server_name: again").await.unwrap();
+    let mut etcd = EtcdServer::start_with(&["--name", "default"])
+        .await
+        .unwrap();
+    let before = (nats.url(), etcd.endpoint());
+    let ids = (nats.process().id(), etcd.process().id());
+    nats.restart().await.unwrap();
+    etcd.restart().await.unwrap();
+    assert_eq!((nats.url(), etcd.endpoint()), before);
+    assert_ne!((nats.process().id(), etcd.process().id()), ids);
+}
+
+#[tokio::test]
+async fn a_configuration_that_is_wrong_is_told() {
+    let error = NatsServer::start_with("port: nowhere").await.unwrap_err();
+    assert!(error.to_string().contains("ended with"), "{error}");
+}

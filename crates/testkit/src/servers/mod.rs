@@ -56,6 +56,14 @@ pub fn find_program(name: &str) -> Option<PathBuf> {
         .find(|file| file.is_file())
 }
 
+/// The program that the environment variable says, else the one on `PATH`.
+fn chosen_program(variable: &str, name: &str) -> Option<PathBuf> {
+    match std::env::var_os(variable) {
+        Some(chosen) if !chosen.is_empty() => Some(chosen.into()),
+        _ => find_program(name),
+    }
+}
+
 /// Removes what the environment would tell a server.
 fn without_variables(command: &mut Command, prefix: &str) {
     for (name, _) in std::env::vars_os() {
