@@ -1,11 +1,13 @@
 //! The semantic conventions for messaging, as they apply to NATS: span names and attributes.
 
 use crate::carrier;
+use crate::subject::Destination;
 use async_nats::client::{PublishError, PublishErrorKind, RequestError, RequestErrorKind};
 use async_nats::{HeaderMap, Message};
 use dynamo_trace_core::Ending;
+use dynamo_trace_core::span::{SharedText, span_name};
+use opentelemetry::KeyValue;
 use opentelemetry::trace::{SpanBuilder, SpanKind};
-use opentelemetry::{KeyValue, StringValue};
 use std::borrow::Cow;
 
 const SYSTEM: &str = "messaging.system";
@@ -45,9 +47,9 @@ impl Operation {
     }
 
     /// `{operation} {destination}`; a temporary destination stays out of the name.
-    pub(crate) fn span_name(self, destination: Option<&str>) -> Cow<'static, str> {
-        match destination {
-            Some(destination) => Cow::Owned(format!("{} {destination}", self.name())),
+    pub(crate) fn span_name(self, destination: Destination<'_>) -> Cow<'static, str> {
+        match destination.in_span_name() {
+            Some(destination) => span_name(self.name(), destination).0,
             None => Cow::Borrowed(self.name()),
         }
     }
@@ -57,28 +59,21 @@ impl Operation {
 pub(crate) fn send_span(
     operation: Operation,
     kind: SpanKind,
-    destination: Option<&str>,
+    destination: Destination<'_>,
 ) -> SpanBuilder {
-    let mut attributes = Vec::with_capacity(4);
+    let mut attributes = Vec::with_capacity(7);
     attributes.extend(common(operation));
-    attributes.push(destination_name(
-        destination.map(|name| name.to_owned().into()),
-    ));
+    attributes.extend(destination_attributes(destination));
     span(operation.span_name(destination), kind, attributes)
 }
 
-/// What every span of a subscription has alike. `destination` is the subject or pattern of the
-/// subscription, unless it is temporary.
+/// What every span of a subscription has alike.
 pub(crate) fn subscription(
-    destination: Option<StringValue>,
-    is_pattern: bool,
+    destination: Option<Destination<'_>>,
     queue_group: Option<&str>,
 ) -> Vec<KeyValue> {
     let mut attributes: Vec<_> = common(Operation::Process).into();
-    attributes.push(match destination {
-        Some(pattern) if is_pattern => KeyValue::new(DESTINATION_TEMPLATE, pattern),
-        destination => destination_name(destination),
-    });
+    attributes.extend(destination.into_iter().flat_map(destination_attributes));
     attributes.extend(queue_group.map(|group| KeyValue::new(CONSUMER_GROUP, group.to_owned())));
     attributes
 }
@@ -88,12 +83,12 @@ pub(crate) fn process_span(
     name: Cow<'static, str>,
     kind: SpanKind,
     subscription: &[KeyValue],
-    matched: Option<KeyValue>,
+    matched: Option<Destination<'_>>,
     message: &Message,
 ) -> SpanBuilder {
-    let mut attributes = Vec::with_capacity(subscription.len() + 3);
+    let mut attributes = Vec::with_capacity(subscription.len() + 4);
     attributes.extend_from_slice(subscription);
-    attributes.extend(matched);
+    attributes.extend(matched.into_iter().flat_map(destination_attributes));
     attributes.extend(message_attributes(
         message.payload.len(),
         message.headers.as_ref(),
@@ -115,12 +110,18 @@ fn common(operation: Operation) -> [KeyValue; 3] {
     ]
 }
 
-/// The name of the destination, or that it is a temporary one.
-pub(crate) fn destination_name(name: Option<StringValue>) -> KeyValue {
-    match name {
-        Some(name) => KeyValue::new(DESTINATION_NAME, name),
+/// What the destination is, or that it is a temporary one.
+fn destination_attributes(destination: Destination<'_>) -> impl Iterator<Item = KeyValue> {
+    let Destination { name, template } = destination;
+    let named = match name {
+        // With a template there may be any number of names.
+        Some(name) if template.is_some() => KeyValue::new(DESTINATION_NAME, name.to_owned()),
+        Some(name) => KeyValue::new(DESTINATION_NAME, SharedText::value_of(name)),
         None => KeyValue::new(DESTINATION_TEMPORARY, true),
-    }
+    };
+    let template = template
+        .map(|template| KeyValue::new(DESTINATION_TEMPLATE, SharedText::value_of(template)));
+    std::iter::once(named).chain(template)
 }
 
 /// What no sampler needs; built only as it is iterated.

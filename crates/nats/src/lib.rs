@@ -45,6 +45,9 @@
 mod attributes;
 mod carrier;
 mod client;
+mod send;
+mod settings;
+mod subject;
 mod subscriber;
 
 pub use carrier::{Headers, HeadersMut};

@@ -1,22 +1,33 @@
-use super::Client;
+//! What every send has alike: its span, and the headers that carry its context.
+
 use crate::attributes::{self, Operation};
 use crate::carrier::{Headers, HeadersMut, wire_len};
+use crate::settings::Settings;
 use async_nats::HeaderMap;
 use dynamo_trace_core::{Carrier, CarrierMut, Field, SpanGuard, Trust};
 use opentelemetry::Context;
 use opentelemetry::trace::{Link, SpanKind};
 
-impl Client {
+/// How large a message is, and may be.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Size {
+    /// Its payload, in bytes.
+    pub(crate) body: usize,
+    /// The server's `max_payload`, in bytes: payload and headers.
+    pub(crate) max: usize,
+}
+
+impl Settings {
     /// Starts the span of a send, and gives the headers that carry its context.
     ///
     /// A creation context that the author of the message put into the headers stays, and the
     /// span is linked to it.
-    pub(super) fn start_send(
+    pub(crate) fn start_send(
         &self,
         operation: Operation,
         subject: &str,
         headers: Option<HeaderMap>,
-        body: usize,
+        size: Size,
     ) -> (SpanGuard, Option<HeaderMap>) {
         let propagation = self.instrumentation.propagation();
         let has_context = |headers: &&HeaderMap| propagation.has_context(&Headers(headers));
@@ -25,22 +36,23 @@ impl Client {
             Operation::Publish if creation.is_none() => SpanKind::Producer,
             _ => SpanKind::Client,
         };
-        let mut builder = attributes::send_span(operation, kind, self.destination(subject));
+        let mut builder =
+            attributes::send_span(operation, kind, self.subjects.destination(subject));
         if let Some(link) = creation.and_then(|headers| self.creation_link(headers)) {
             builder = builder.with_links(vec![link]);
         }
         let guard = self.instrumentation.start(builder, &Context::current());
-        guard.set_attributes(attributes::message_attributes(body, headers.as_ref()));
-        let headers = self.inject(guard.context(), headers, body);
+        guard.set_attributes(attributes::message_attributes(size.body, headers.as_ref()));
+        let headers = self.inject(guard.context(), headers, size);
         (guard, headers)
     }
 
     /// The headers with the context of `cx`, unless they have one.
-    pub(super) fn inject(
+    pub(crate) fn inject(
         &self,
         cx: &Context,
         headers: Option<HeaderMap>,
-        body: usize,
+        size: Size,
     ) -> Option<HeaderMap> {
         if !self.supports_headers {
             return headers;
@@ -54,15 +66,15 @@ impl Client {
             .any(|field| has(&headers, Field::named(field)))
             .then(|| headers.clone());
         if propagation.inject_if_absent(cx, &mut HeadersMut(&mut headers)) {
-            self.fit(&mut headers, original, body);
+            self.fit(&mut headers, original, size);
         }
         (given || !headers.is_empty()).then_some(headers)
     }
 
     /// Takes back as much of the context as the server would refuse the message for, and nothing
     /// of the author's. A message that is too large by itself stays so.
-    fn fit(&self, headers: &mut HeaderMap, original: Option<HeaderMap>, body: usize) {
-        let fits = |headers: &HeaderMap| wire_len(headers) + body <= self.inner.max_payload();
+    fn fit(&self, headers: &mut HeaderMap, original: Option<HeaderMap>, size: Size) {
+        let fits = |headers: &HeaderMap| wire_len(headers) + size.body <= size.max;
         if fits(headers) {
             return;
         }

@@ -1,12 +1,13 @@
 use crate::attributes::{self, Operation};
 use crate::carrier::Headers;
-use crate::client::is_inbox;
+use crate::settings::Settings;
+use crate::subject::{Destination, is_pattern};
 use async_nats::{Message, UnsubscribeError};
 use dynamo_trace_core::received::{Consumer, Delivery, RelationRule};
-use dynamo_trace_core::{Instrumentation, Received, Trust};
+use dynamo_trace_core::{Instrumentation, Received};
 use futures_core::Stream;
+use opentelemetry::KeyValue;
 use opentelemetry::trace::{SpanBuilder, SpanKind};
-use opentelemetry::{KeyValue, StringValue};
 use std::borrow::Cow;
 use std::pin::Pin;
 use std::sync::Arc;
@@ -96,44 +97,33 @@ impl Stream for Subscriber {
 /// How the spans of a subscription's messages look.
 #[derive(Debug)]
 pub(crate) struct Subscription {
-    instrumentation: Instrumentation,
-    trust: Trust,
-    relation: RelationRule,
-    inbox: Arc<str>,
-    is_pattern: bool,
+    settings: Arc<Settings>,
+    /// The subject, if it is one of many.
+    pattern: Option<Box<str>>,
     span_name: Cow<'static, str>,
     attributes: Vec<KeyValue>,
 }
 
 impl Subscription {
-    pub(crate) fn new(
-        instrumentation: Instrumentation,
-        trust: Trust,
-        relation: RelationRule,
-        inbox: Arc<str>,
-        subject: &str,
-        queue_group: Option<&str>,
-    ) -> Self {
-        let is_pattern = subject.split('.').any(|token| matches!(token, "*" | ">"));
-        let destination = (!is_inbox(subject, &inbox)).then_some(subject);
-        // Shared by the spans of all messages.
-        let shared = destination.map(|subject| StringValue::from(Arc::<str>::from(subject)));
+    pub(crate) fn new(settings: Arc<Settings>, subject: &str, queue_group: Option<&str>) -> Self {
+        let destination = settings.subjects.destination(subject);
+        let span_name = Operation::Process.span_name(destination);
+        let pattern = destination.name.filter(|name| is_pattern(name));
+        let known = pattern.is_none().then_some(destination);
+        let attributes = attributes::subscription(known, queue_group);
         Self {
-            instrumentation,
-            trust,
-            relation,
-            inbox,
-            is_pattern: is_pattern && destination.is_some(),
-            span_name: Operation::Process.span_name(destination),
-            attributes: attributes::subscription(shared, is_pattern, queue_group),
+            pattern: pattern.map(Into::into),
+            settings,
+            span_name,
+            attributes,
         }
     }
 
     fn receive(self: &Arc<Self>, message: Message) -> Received<Message> {
         let remote = match &message.headers {
             Some(headers) => {
-                let propagation = self.instrumentation.propagation();
-                propagation.remote(&Headers(headers), &self.trust)
+                let propagation = self.settings.instrumentation.propagation();
+                propagation.remote(&Headers(headers), &self.settings.trust)
             }
             None => Default::default(),
         };
@@ -141,32 +131,34 @@ impl Subscription {
         Received::new(message, remote, Delivery::default(), self.clone())
     }
 
-    /// The subject that a message was sent to, where the pattern does not say it.
-    fn matched(&self, subject: &str) -> Option<KeyValue> {
-        self.is_pattern.then(|| {
-            let name = (!is_inbox(subject, &self.inbox)).then(|| subject.to_owned().into());
-            attributes::destination_name(name)
+    /// Where a message was sent, if the subject of the subscription does not say it. A template
+    /// that was registered says more than the pattern.
+    fn matched<'s>(&'s self, subject: &'s str) -> Option<Destination<'s>> {
+        let pattern = self.pattern.as_deref()?;
+        let found = self.settings.subjects.destination(subject);
+        Some(Destination {
+            template: found.template.or(Some(pattern)),
+            ..found
         })
     }
 }
 
 impl Consumer<Message> for Subscription {
     fn span(&self, message: &Message) -> SpanBuilder {
-        attributes::process_span(
-            self.span_name.clone(),
-            kind_of(message),
-            &self.attributes,
-            self.matched(&message.subject),
-            message,
-        )
+        let matched = self.matched(&message.subject);
+        let name = match matched {
+            Some(matched) => Operation::Process.span_name(matched),
+            None => self.span_name.clone(),
+        };
+        attributes::process_span(name, kind_of(message), &self.attributes, matched, message)
     }
 
     fn instrumentation(&self) -> &Instrumentation {
-        &self.instrumentation
+        &self.settings.instrumentation
     }
 
     fn relation(&self) -> RelationRule {
-        self.relation
+        self.settings.relation
     }
 }
 

@@ -1,8 +1,10 @@
-mod headers;
 mod publish;
 mod request;
 mod subscribe;
 
+use crate::send::Size;
+use crate::settings::Settings;
+use crate::subject::Subjects;
 use dynamo_trace_core::received::RelationRule;
 use dynamo_trace_core::{Instrumentation, Propagation, Trust};
 use opentelemetry::trace::{Tracer, TracerProvider};
@@ -30,12 +32,7 @@ use std::sync::Arc;
 #[must_use]
 pub struct Client {
     inner: async_nats::Client,
-    instrumentation: Instrumentation,
-    trust: Trust,
-    relation: RelationRule,
-    /// What the subjects of this client's inboxes begin with.
-    inbox: Arc<str>,
-    supports_headers: bool,
+    settings: Arc<Settings>,
 }
 
 impl Client {
@@ -44,20 +41,19 @@ impl Client {
     /// Asks the client once whether the server supports headers; where that is not known yet
     /// (`retry_on_initial_connect`) it is taken to.
     pub fn new(client: async_nats::Client) -> Self {
-        let inbox = client.new_inbox();
-        let prefix = inbox
-            .rsplit_once('.')
-            .map_or("_INBOX", |(prefix, _)| prefix);
-        Self {
-            inbox: format!("{prefix}.").into(),
-            supports_headers: client.try_server_info().is_none_or(|info| info.headers),
-            inner: client,
+        let settings = Settings {
             instrumentation: Instrumentation::global(
                 env!("CARGO_PKG_NAME"),
                 env!("CARGO_PKG_VERSION"),
             ),
             trust: Trust::default(),
             relation: RelationRule::default(),
+            subjects: Subjects::new(&client.new_inbox()),
+            supports_headers: client.try_server_info().is_none_or(|info| info.headers),
+        };
+        Self {
+            inner: client,
+            settings: Arc::new(settings),
         }
     }
 
@@ -67,24 +63,30 @@ impl Client {
         P: TracerProvider,
         P::Tracer: Tracer<Span: Send + Sync> + Send + Sync + 'static,
     {
-        Self {
-            instrumentation: self.instrumentation.with_tracer_provider(provider),
-            ..self
-        }
+        self.set(|settings| {
+            let instrumentation = settings.instrumentation.with_tracer_provider(provider);
+            Settings {
+                instrumentation,
+                ..settings
+            }
+        })
     }
 
     /// Takes this propagation.
     pub fn with_propagation(self, propagation: Propagation) -> Self {
-        Self {
-            instrumentation: self.instrumentation.with_propagation(propagation),
-            ..self
-        }
+        self.set(|settings| {
+            let instrumentation = settings.instrumentation.with_propagation(propagation);
+            Settings {
+                instrumentation,
+                ..settings
+            }
+        })
     }
 
     /// Sets how far the subscriptions that follow trust those who publish to them. For single
     /// subjects, set it on a clone.
     pub fn with_trust(self, trust: Trust) -> Self {
-        Self { trust, ..self }
+        self.set(|settings| Settings { trust, ..settings })
     }
 
     /// Sets when a message of the subscriptions that follow continues its sender's trace.
@@ -92,7 +94,33 @@ impl Client {
     /// A plain NATS message says neither its age nor whether it is a repetition, so that by
     /// default each continues the trace.
     pub fn with_relation(self, relation: RelationRule) -> Self {
-        Self { relation, ..self }
+        self.set(|settings| Settings {
+            relation,
+            ..settings
+        })
+    }
+
+    /// Names spans after the first of these patterns that a message's subject matches, for what
+    /// follows: with `orders.*`, a message to `orders.123` gives `publish orders.*`. `*` stands
+    /// for one token of a subject, a `>` at the end for one or more. The subject itself stays an
+    /// attribute, `messaging.destination.name`.
+    ///
+    /// ```no_run
+    /// # async fn example() -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
+    /// let nats = async_nats::connect("localhost").await?;
+    /// let nats = dynamo_trace_nats::Client::new(nats).with_subject_templates(["orders.*"]);
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn with_subject_templates<T: Into<String>>(
+        self,
+        templates: impl IntoIterator<Item = T>,
+    ) -> Self {
+        let templates = templates.into_iter().map(|template| template.into().into());
+        self.set(|settings| Settings {
+            subjects: settings.subjects.clone().with_templates(templates),
+            ..settings
+        })
     }
 
     /// The client alone.
@@ -101,9 +129,19 @@ impl Client {
         self.inner
     }
 
-    /// The subject as a span may name it: an inbox has a random name, which says nothing.
-    fn destination<'s>(&self, subject: &'s str) -> Option<&'s str> {
-        (!is_inbox(subject, &self.inbox)).then_some(subject)
+    fn set(self, change: impl FnOnce(Settings) -> Settings) -> Self {
+        let settings = change(Arc::unwrap_or_clone(self.settings));
+        Self {
+            settings: Arc::new(settings),
+            ..self
+        }
+    }
+
+    fn size(&self, body: usize) -> Size {
+        Size {
+            body,
+            max: self.inner.max_payload(),
+        }
     }
 }
 
@@ -113,8 +151,4 @@ impl Deref for Client {
     fn deref(&self) -> &async_nats::Client {
         &self.inner
     }
-}
-
-pub(crate) fn is_inbox(subject: &str, prefix: &str) -> bool {
-    subject.starts_with(prefix) || subject.starts_with("_INBOX.")
 }

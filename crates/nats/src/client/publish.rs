@@ -109,8 +109,10 @@ impl Client {
         headers: Option<HeaderMap>,
         payload: Bytes,
     ) -> Result<(), PublishError> {
+        let size = self.size(payload.len());
         let (guard, headers) =
-            self.start_send(Operation::Publish, &subject, headers, payload.len());
+            self.settings
+                .start_send(Operation::Publish, &subject, headers, size);
         let sent = self.hand_over(subject, reply, headers, payload);
         guard.run_judged(sent, attributes::published).await
     }

@@ -77,9 +77,11 @@ impl Client {
         mut request: Request,
     ) -> Result<Message, RequestError> {
         let subject = subject.to_subject();
-        let body = request.payload.as_ref().map_or(0, Bytes::len);
+        let size = self.size(request.payload.as_ref().map_or(0, Bytes::len));
+        let headers = request.headers.take();
         let (guard, headers) =
-            self.start_send(Operation::Request, &subject, request.headers.take(), body);
+            self.settings
+                .start_send(Operation::Request, &subject, headers, size);
         request.headers = headers;
         let replied = self.inner.send_request(subject, request);
         guard.run_judged(replied, attributes::requested).await
@@ -146,7 +148,9 @@ impl Client {
                 "the message asks for no reply",
             ));
         };
-        let headers = Context::map_current(|cx| self.inject(cx, headers, payload.len()));
+        // Not inside `map_current`: a propagator of the user's may attach a context.
+        let cx = Context::current();
+        let headers = self.settings.inject(&cx, headers, self.size(payload.len()));
         self.hand_over(reply, None, headers, payload).await
     }
 }

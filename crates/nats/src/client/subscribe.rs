@@ -60,13 +60,6 @@ impl Client {
     }
 
     fn subscription(&self, subject: &Subject, queue_group: Option<&str>) -> Subscription {
-        Subscription::new(
-            self.instrumentation.clone(),
-            self.trust.clone(),
-            self.relation,
-            self.inbox.clone(),
-            subject,
-            queue_group,
-        )
+        Subscription::new(self.settings.clone(), subject, queue_group)
     }
 }
