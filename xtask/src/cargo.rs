@@ -1,6 +1,7 @@
 //! Runs cargo, and what it has built.
 
 use std::os::unix::process::CommandExt;
+use std::path::PathBuf;
 use std::process::Command;
 
 /// Runs cargo in the workspace and waits for it.
@@ -9,13 +10,17 @@ pub(crate) fn run(arguments: &[&str]) -> Result<(), String> {
 }
 
 /// Runs cargo with more environment variables.
-pub(crate) fn run_with(arguments: &[&str], variables: &[(&str, &str)]) -> Result<(), String> {
+pub(crate) fn run_with(arguments: &[&str], variables: &[(&str, PathBuf)]) -> Result<(), String> {
     let what = format!("cargo {}", arguments.join(" "));
-    eprintln!("$ {what}");
+    let set = variables.iter();
+    let set: String = set
+        .map(|(key, value)| format!("{key}='{}' ", value.display()))
+        .collect();
+    eprintln!("$ {set}{what}");
     let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
     let status = Command::new(cargo)
         .args(arguments)
-        .envs(variables.iter().copied())
+        .envs(variables.iter().map(|(key, value)| (key, value)))
         .envs(crate::tools::protoc())
         .status()
         .map_err(|error| format!("{what}: {error}"))?;

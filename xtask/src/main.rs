@@ -3,6 +3,7 @@
 //! It has no dependencies, so that it compiles in a second, and before `protoc` is there.
 
 mod cargo;
+mod newest;
 mod tools;
 
 use std::process::ExitCode;
@@ -16,7 +17,8 @@ usage: cargo xtask <task> [options]
             --keep            stay up until Ctrl-C, for requests of one's own
             --json            print one line of JSON
             --otlp URL        export to this OTLP/gRPC endpoint as well
-  test    run all tests; options go to `cargo test`
+  test    run all tests, and those of nats and etcd on the newest servers too, if Go is
+          installed; with options, which go to `cargo test`, only the former
   lint    formatting, clippy, documentation, dependencies
   check   lint and test: what CI runs
   bench   measure what the layers cost, beside those of others; `http` or `grpc` alone
@@ -58,7 +60,27 @@ fn test(options: &[String]) -> Result<(), String> {
     tools::ensure()?;
     let mut arguments = vec!["test", "--workspace", "--all-features"];
     arguments.extend(options.iter().map(String::as_str));
-    cargo::run(&arguments)
+    cargo::run(&arguments)?;
+    if options.is_empty() {
+        test_newest()
+    } else {
+        // They may name what those packages do not have.
+        Ok(())
+    }
+}
+
+/// The tests of those crates that talk to a server, on the newest ones.
+fn test_newest() -> Result<(), String> {
+    let variables = match newest::variables() {
+        Ok(variables) => variables,
+        Err(why) => {
+            eprintln!("the newest servers are not tested: {why}");
+            return Ok(());
+        }
+    };
+    let packages = ["-p", "dynamo-trace-nats", "-p", "dynamo-trace-etcd"];
+    let tests = ["--all-features", "--tests"];
+    cargo::run_with(&[&["test"], &packages[..], &tests].concat(), &variables)
 }
 
 /// A workspace of its own, so that who builds or tests the project does not compile the peers.
@@ -83,7 +105,7 @@ fn lint() -> Result<(), String> {
     cargo::run(&[&["clippy", "--locked"], &benches[..], &denied].concat())?;
     cargo::run_with(
         &["doc", "--workspace", "--all-features", "--no-deps"],
-        &[("RUSTDOCFLAGS", "--deny warnings")],
+        &[("RUSTDOCFLAGS", "--deny warnings".into())],
     )?;
     if tools::on_path("cargo-deny").is_none() {
         eprintln!("cargo-deny is not installed: advisories, licences and sources are not checked");
