@@ -21,7 +21,7 @@ const BODY_SIZE: &str = "messaging.message.body.size";
 const MESSAGE_ID: &str = "messaging.message.id";
 
 /// The value of `error.type` for what has no better one.
-const OTHER: &str = "_OTHER";
+pub(crate) const OTHER: &str = "_OTHER";
 
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Operation {
@@ -111,7 +111,9 @@ fn common(operation: Operation) -> [KeyValue; 3] {
 }
 
 /// What the destination is, or that it is a temporary one.
-fn destination_attributes(destination: Destination<'_>) -> impl Iterator<Item = KeyValue> {
+pub(crate) fn destination_attributes(
+    destination: Destination<'_>,
+) -> impl Iterator<Item = KeyValue> {
     let Destination { name, template } = destination;
     let named = match name {
         // With a template there may be any number of names.

@@ -11,6 +11,7 @@
 //! | [`reply`](Client::reply) | none: the responder's span covers it | | |
 //! | [`process`](Received::process), an event | CONSUMER `process {pattern}` | `process` | the work is done |
 //! | [`process`](Received::process), a request | SERVER `process {pattern}` | `process` | the work is done |
+//! | [`broker_spans`](Client::broker_spans) | INTERNAL `relay {subject}` | a server read the message | the last thing that it did with it |
 //!
 //! # On the wire
 //!
@@ -43,6 +44,7 @@
 //! ```
 
 mod attributes;
+mod broker;
 mod carrier;
 mod client;
 mod send;
@@ -50,6 +52,7 @@ mod settings;
 mod subject;
 mod subscriber;
 
+pub use broker::{BrokerCounts, BrokerSpans};
 pub use carrier::{Headers, HeadersMut};
 pub use client::Client;
 pub use dynamo_trace_core::received::RelationRule;

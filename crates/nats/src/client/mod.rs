@@ -129,6 +129,10 @@ impl Client {
         self.inner
     }
 
+    pub(crate) const fn settings(&self) -> &Arc<Settings> {
+        &self.settings
+    }
+
     fn set(self, change: impl FnOnce(Settings) -> Settings) -> Self {
         let settings = change(Arc::unwrap_or_clone(self.settings));
         Self {
