@@ -9,6 +9,7 @@
 mod support;
 
 use dynamo_trace_core::received::{Consumer, Delivery, RelationRule};
+use dynamo_trace_core::span::Verdict;
 use dynamo_trace_core::{Ending, Instrumentation, Propagation, Received, Relation, Trust};
 use opentelemetry::Context;
 use opentelemetry::trace::{SpanBuilder, SpanContext, SpanKind, TraceContextExt};
@@ -23,6 +24,7 @@ use support::{
 struct Queue {
     instrumentation: Instrumentation,
     rule: RelationRule,
+    verdict: Option<Verdict>,
 }
 
 impl Consumer<&'static str> for Queue {
@@ -37,6 +39,10 @@ impl Consumer<&'static str> for Queue {
     fn relation(&self) -> RelationRule {
         self.rule
     }
+
+    fn verdict(&self, _: &&'static str) -> Option<Verdict> {
+        self.verdict.clone()
+    }
 }
 
 /// One message, and how it comes.
@@ -45,6 +51,7 @@ struct Case {
     delivery: Delivery,
     rule: RelationRule,
     fields: Sent,
+    verdict: Option<Verdict>,
 }
 
 impl Case {
@@ -58,6 +65,7 @@ impl Case {
                 ("tracestate", "a@b@c=1"),
                 ("baggage", "k=v"),
             ]),
+            verdict: None,
         }
     }
 
@@ -77,6 +85,7 @@ impl Case {
         let queue = Queue {
             instrumentation: instrumentation.clone(),
             rule: self.rule,
+            verdict: self.verdict.clone(),
         };
         Received::new("job", remote, self.delivery, Arc::new(queue))
     }
@@ -344,6 +353,26 @@ fn try_process_fails_with_the_type_of_the_error() {
     let result = complete(received.try_process(async |_| "1".parse::<u8>()));
     assert_eq!(result, Ok(1));
     assert_eq!(ending(&sdk.span()), "complete");
+}
+
+#[test]
+fn what_the_item_knows_of_a_failure_ends_the_span() {
+    let verdict = Verdict::default();
+    let case = Case {
+        verdict: Some(verdict.clone()),
+        ..Case::fresh()
+    };
+    let sdk = Sdk::new();
+    let received = case.received(&sdk.instrumentation);
+    complete(received.process(async |_| verdict.fail("503")));
+    let received = case.received(&sdk.instrumentation);
+    let _ = complete(received.try_process(async |_| "x".parse::<u8>()));
+    drop(case.received(&sdk.instrumentation).start());
+    let ended = sdk.ended();
+    assert_eq!(ended.len(), 3);
+    for span in ended {
+        assert_eq!(ending(&span), "failed: 503");
+    }
 }
 
 #[test]

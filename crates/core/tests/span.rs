@@ -7,6 +7,7 @@
 
 mod support;
 
+use dynamo_trace_core::span::Verdict;
 use dynamo_trace_core::{Ending, SpanGuard};
 use futures_core::Stream;
 use opentelemetry::trace::{SpanBuilder, SpanContext, TraceContextExt};
@@ -58,6 +59,49 @@ fn a_guard_dropped_in_a_panic_failed() {
     }));
     assert!(unwound.is_err());
     assert_eq!(ending(&sdk.span()), "failed: panic");
+}
+
+#[test]
+fn a_verdict_overrules_every_ending() {
+    let endings = [
+        Ending::Complete,
+        Ending::failed("other"),
+        Ending::Cancelled,
+        Ending::Shutdown,
+    ];
+    for given in endings {
+        let sdk = Sdk::new();
+        let verdict = Verdict::default();
+        let guard = start(&sdk).with_verdict(verdict.clone());
+        verdict.fail("503");
+        verdict.fail("too late: one is enough");
+        guard.end(given);
+        let span = sdk.span();
+        assert_eq!(ending(&span), "failed: 503");
+        let types = span.attributes.iter().map(|kv| kv.key.as_str());
+        assert_eq!(types.filter(|key| *key == "error.type").count(), 1);
+    }
+    let sdk = Sdk::new();
+    let verdict = Verdict::default();
+    let dropped = start(&sdk).with_verdict(verdict.clone());
+    verdict.fail("503");
+    drop(dropped);
+    assert_eq!(ending(&sdk.span()), "failed: 503");
+}
+
+#[test]
+fn without_a_verdict_by_the_end_the_ending_counts() {
+    for (given, expected) in [
+        (Ending::Complete, "complete"),
+        (Ending::failed("other"), "failed: other"),
+        (Ending::Cancelled, "cancelled"),
+    ] {
+        let sdk = Sdk::new();
+        let verdict = Verdict::default();
+        start(&sdk).with_verdict(verdict.clone()).end(given);
+        verdict.fail("503");
+        assert_eq!(ending(&sdk.span()), expected);
+    }
 }
 
 #[test]

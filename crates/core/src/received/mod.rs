@@ -9,7 +9,7 @@ pub use relation::{Delivery, Relation, RelationRule};
 
 use crate::instrumentation::Instrumentation;
 use crate::propagation::Remote;
-use crate::span::{Ending, InSpan, SpanGuard};
+use crate::span::{Ending, InSpan, SpanGuard, Verdict};
 use opentelemetry::Context;
 use opentelemetry::trace::{SpanBuilder, TraceContextExt};
 use std::fmt;
@@ -29,6 +29,12 @@ pub trait Consumer<T>: Send + Sync {
     /// How the span relates to the sender's.
     fn relation(&self) -> RelationRule {
         RelationRule::default()
+    }
+
+    /// What the item will know of a failure before its work ends. Asked when the span has started,
+    /// if it records.
+    fn verdict(&self, _: &T) -> Option<Verdict> {
+        None
     }
 }
 
@@ -112,6 +118,13 @@ impl<T> Received<T> {
                     start_linked(instrumentation, builder, self.remote, &ambient)
                 }
             }
+        };
+        let verdict = guard
+            .is_recording()
+            .then(|| self.consumer.verdict(&self.item));
+        let guard = match verdict.flatten() {
+            Some(verdict) => guard.with_verdict(verdict),
+            None => guard,
         };
         (self.item, guard)
     }

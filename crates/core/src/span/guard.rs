@@ -1,7 +1,7 @@
-use super::Ending;
 use super::attributes::{ENDING, ERROR_TYPE};
 use super::future::InSpan;
 use super::stream::StreamInSpan;
+use super::{Ending, Verdict};
 use futures_core::Stream;
 use opentelemetry::trace::{SpanContext, Status, TraceContextExt};
 use opentelemetry::{Context, ContextGuard, KeyValue};
@@ -16,6 +16,7 @@ use std::time::SystemTime;
 pub struct SpanGuard {
     context: Context,
     recording: bool,
+    verdict: Option<Verdict>,
 }
 
 impl SpanGuard {
@@ -23,6 +24,7 @@ impl SpanGuard {
         Self {
             context,
             recording: true,
+            verdict: None,
         }
     }
 
@@ -30,7 +32,14 @@ impl SpanGuard {
         Self {
             context,
             recording: false,
+            verdict: None,
         }
+    }
+
+    /// Lets the span end as failed if `verdict` says so by then, whatever its ending.
+    pub fn with_verdict(mut self, verdict: Verdict) -> Self {
+        self.verdict = Some(verdict);
+        self
     }
 
     /// The context in which the span is current.
@@ -75,6 +84,8 @@ impl SpanGuard {
         if !std::mem::take(&mut self.recording) {
             return;
         }
+        let verdict = self.verdict.as_ref().and_then(Verdict::error_type);
+        let ending = verdict.map_or(ending, Ending::Failed);
         let span = self.context.span();
         if ending != Ending::Complete {
             span.set_attribute(KeyValue::new(ENDING, ending.as_str()));

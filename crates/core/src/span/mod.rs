@@ -9,6 +9,7 @@ mod shared;
 mod shutdown;
 mod stream;
 mod unwind;
+mod verdict;
 
 pub use ending::Ending;
 pub use future::InSpan;
@@ -19,6 +20,7 @@ pub use shared::{SharedText, shared_text};
 pub use shutdown::begin_shutdown;
 pub use stream::StreamInSpan;
 pub use unwind::OnUnwind;
+pub use verdict::Verdict;
 
 /// Attributes that this library adds where the semantic conventions have none.
 pub mod attributes {
