@@ -3,7 +3,7 @@
 use crate::carrier;
 use crate::subject::Destination;
 use async_nats::client::{PublishError, PublishErrorKind, RequestError, RequestErrorKind};
-use async_nats::{HeaderMap, Message};
+use async_nats::{HeaderMap, Message, service};
 use dynamo_trace_core::Ending;
 use dynamo_trace_core::span::{SharedText, span_name};
 use opentelemetry::KeyValue;
@@ -19,6 +19,11 @@ const DESTINATION_TEMPORARY: &str = "messaging.destination.temporary";
 const CONSUMER_GROUP: &str = "messaging.consumer.group.name";
 const BODY_SIZE: &str = "messaging.message.body.size";
 const MESSAGE_ID: &str = "messaging.message.id";
+
+// Neither the messaging conventions nor those for RPC have what a NATS service is called.
+const SERVICE_NAME: &str = "messaging.nats.service.name";
+const SERVICE_VERSION: &str = "messaging.nats.service.version";
+const SERVICE_ENDPOINT: &str = "messaging.nats.service.endpoint";
 
 /// The value of `error.type` for what has no better one.
 pub(crate) const OTHER: &str = "_OTHER";
@@ -76,6 +81,15 @@ pub(crate) fn subscription(
     attributes.extend(destination.into_iter().flat_map(destination_attributes));
     attributes.extend(queue_group.map(|group| KeyValue::new(CONSUMER_GROUP, group.to_owned())));
     attributes
+}
+
+/// What every span of a service's endpoint has besides.
+pub(crate) fn endpoint(name: &str, version: &str, endpoint: &str) -> [KeyValue; 3] {
+    [
+        KeyValue::new(SERVICE_NAME, SharedText::value_of(name)),
+        KeyValue::new(SERVICE_VERSION, SharedText::value_of(version)),
+        KeyValue::new(SERVICE_ENDPOINT, SharedText::value_of(endpoint)),
+    ]
 }
 
 /// The span that processes a message.
@@ -170,6 +184,11 @@ pub(crate) fn requested(output: &Result<Message, RequestError>) -> Ending {
         RequestErrorKind::MaxPayloadExceeded => "max_payload_exceeded",
         RequestErrorKind::Other => OTHER,
     })
+}
+
+/// The `error.type` of an error that a service responds: that of the requester's span.
+pub(crate) fn responded(error: &service::error::Error) -> Cow<'static, str> {
+    code_of(&error.code.to_string())
 }
 
 /// A service's error code, if it is one: anything else could have any number of values.

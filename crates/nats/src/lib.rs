@@ -48,6 +48,7 @@ mod broker;
 mod carrier;
 mod client;
 mod send;
+pub mod service;
 mod settings;
 mod subject;
 mod subscriber;

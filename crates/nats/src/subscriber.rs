@@ -4,7 +4,7 @@ use crate::settings::Settings;
 use crate::subject::{Destination, is_pattern};
 use async_nats::{Message, UnsubscribeError};
 use dynamo_trace_core::received::{Consumer, Delivery, RelationRule};
-use dynamo_trace_core::{Instrumentation, Received};
+use dynamo_trace_core::{Instrumentation, Received, Remote};
 use futures_core::Stream;
 use opentelemetry::KeyValue;
 use opentelemetry::trace::{SpanBuilder, SpanKind};
@@ -119,14 +119,26 @@ impl Subscription {
         }
     }
 
-    fn receive(self: &Arc<Self>, message: Message) -> Received<Message> {
-        let remote = match &message.headers {
-            Some(headers) => {
-                let propagation = self.settings.instrumentation.propagation();
-                propagation.remote(&Headers(headers), &self.settings.trust)
-            }
-            None => Default::default(),
+    /// Adds attributes that every span has.
+    pub(crate) fn with_attributes(
+        mut self,
+        attributes: impl IntoIterator<Item = KeyValue>,
+    ) -> Self {
+        self.attributes.extend(attributes);
+        self
+    }
+
+    /// The context that came with a message.
+    pub(crate) fn remote(&self, message: &Message) -> Remote {
+        let Some(headers) = &message.headers else {
+            return Remote::default();
         };
+        let propagation = self.settings.instrumentation.propagation();
+        propagation.remote(&Headers(headers), &self.settings.trust)
+    }
+
+    fn receive(self: &Arc<Self>, message: Message) -> Received<Message> {
+        let remote = self.remote(&message);
         // Plain NATS says neither when a message was sent nor whether it comes again.
         Received::new(message, remote, Delivery::default(), self.clone())
     }

@@ -141,7 +141,7 @@ impl Client {
         }
     }
 
-    fn size(&self, body: usize) -> Size {
+    pub(crate) fn size(&self, body: usize) -> Size {
         Size {
             body,
             max: self.inner.max_payload(),

@@ -5,7 +5,7 @@ use async_nats::{HeaderMap, Message};
 use bytes::Bytes;
 use dynamo_trace_nats::{Client, Received, Subscriber};
 use dynamo_trace_testkit::conformance::{Handles, Harness, RawError, Traits, Work, WorkError};
-use tokio::task::{JoinHandle, JoinSet};
+use tokio::task::JoinSet;
 
 const ERROR_CODE: &str = "Nats-Service-Error-Code";
 
@@ -66,16 +66,7 @@ impl Harness for Requests {
     }
 
     async fn send(&self, payload: Bytes) -> Result<(), String> {
-        let reply = self.0.sender.request("subject", payload.clone()).await;
-        let reply = reply.map_err(|error| error.to_string())?;
-        let headers = reply.headers.unwrap_or_default();
-        if headers.get_all(ERROR_CODE).next().is_some() {
-            return Err("the work failed".to_owned());
-        }
-        match reply.payload == payload {
-            true => Ok(()),
-            false => Err("another reply".to_owned()),
-        }
+        self.0.request(payload).await
     }
 
     async fn send_raw(
@@ -108,10 +99,12 @@ async fn answer(nats: &Client, request: &Message, work: &Work) -> Result<(), Wor
     output.map(drop)
 }
 
-struct Wire {
+/// Two clients of a server, of which one receives on `subject`.
+pub(crate) struct Wire {
     server: Server,
     sender: Client,
-    receiver: JoinHandle<()>,
+    pub(crate) receiver: Client,
+    pub(crate) receiving: JoinSet<()>,
 }
 
 impl Wire {
@@ -123,26 +116,48 @@ impl Wire {
     where
         F: Future<Output = Result<(), WorkError>> + Send + 'static,
     {
+        let mut wire = Self::connect(&handles).await;
+        let receiver = wire.receiver.clone();
+        let subscriber = receiver.subscribe("subject").await.unwrap();
+        settle(&receiver).await;
+        let receive = receive(subscriber, move |received| {
+            run(&receiver, received, work.clone())
+        });
+        wire.receiving.spawn(receive);
+        wire
+    }
+
+    /// Nothing is received yet.
+    pub(crate) async fn connect(handles: &Handles) -> Self {
         let server = Server::start().await;
         let connect = async || {
             Client::new(server.connect().await)
                 .with_tracer_provider(&handles.provider)
                 .with_propagation(handles.propagation.clone())
         };
-        let (sender, receiver) = (connect().await, connect().await);
-        let subscriber = receiver.subscribe("subject").await.unwrap();
-        settle(&receiver).await;
-        let receive = receive(subscriber, move |received| {
-            run(&receiver, received, work.clone())
-        });
         Self {
-            sender,
-            receiver: tokio::spawn(receive),
+            sender: connect().await,
+            receiver: connect().await,
+            receiving: JoinSet::new(),
             server,
         }
     }
 
-    async fn send_raw(
+    /// Fails as the reply says.
+    pub(crate) async fn request(&self, payload: Bytes) -> Result<(), String> {
+        let reply = self.sender.request("subject", payload.clone()).await;
+        let reply = reply.map_err(|error| error.to_string())?;
+        let headers = reply.headers.unwrap_or_default();
+        if headers.get_all(ERROR_CODE).next().is_some() {
+            return Err("the work failed".to_owned());
+        }
+        match reply.payload == payload {
+            true => Ok(()),
+            false => Err("another reply".to_owned()),
+        }
+    }
+
+    pub(crate) async fn send_raw(
         &self,
         to: &str,
         fields: &[(String, Vec<u8>)],
@@ -166,9 +181,8 @@ impl Wire {
         Ok(())
     }
 
-    async fn stop(self) {
-        self.receiver.abort();
-        let _ = self.receiver.await;
+    pub(crate) async fn stop(mut self) {
+        self.receiving.shutdown().await;
     }
 }
 

@@ -11,5 +11,6 @@ mod conformance;
 mod hostile;
 mod publish;
 mod request;
+mod service;
 mod subscribe;
 mod support;
