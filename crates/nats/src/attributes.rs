@@ -79,7 +79,9 @@ pub(crate) fn subscription(
 ) -> Vec<KeyValue> {
     let mut attributes: Vec<_> = common(Operation::Process).into();
     attributes.extend(destination.into_iter().flat_map(destination_attributes));
-    attributes.extend(queue_group.map(|group| KeyValue::new(CONSUMER_GROUP, group.to_owned())));
+    attributes.extend(
+        queue_group.map(|group| KeyValue::new(CONSUMER_GROUP, SharedText::value_of(group))),
+    );
     attributes
 }
 

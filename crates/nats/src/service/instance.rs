@@ -4,7 +4,8 @@ use super::{EndpointBuilder, Group, Info};
 use async_nats::Error;
 use std::collections::HashMap;
 
-/// A running [`async_nats::service::Service`] whose requests are traced.
+/// A running [`async_nats::service::Service`] whose requests are traced. Its endpoints end when it
+/// is stopped, or when it and its groups are dropped.
 ///
 /// ```no_run
 /// # async fn example(nats: dynamo_trace_nats::Client) -> Result<(), async_nats::Error> {
@@ -14,6 +15,7 @@ use std::collections::HashMap;
 /// # }
 /// ```
 #[derive(Debug)]
+#[must_use = "dropping a service ends its endpoints"]
 pub struct Service {
     inner: async_nats::service::Service,
     scope: Scope,

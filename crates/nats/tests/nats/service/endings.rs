@@ -63,6 +63,23 @@ async fn an_endpoint_stops_alone() {
 }
 
 #[tokio::test]
+async fn endpoints_end_with_the_service_and_its_groups() {
+    let Setup { nats, .. } = &setup().await;
+    let (service, mut endpoint) = serve(nats, "quotes").await;
+    let group = service.group("v1").group("stocks");
+    drop(service);
+    let asked = ask(nats, "quotes");
+    take(&mut endpoint)
+        .await
+        .respond(Ok("42".into()))
+        .await
+        .unwrap();
+    reply(asked).await;
+    drop(group);
+    assert!(within(endpoint.next()).await.is_none());
+}
+
+#[tokio::test]
 async fn a_request_that_nobody_answers_or_processes() {
     let Setup { nats, spans, .. } = &setup().await;
     let (service, mut endpoint) = serve(nats, "quotes").await;
