@@ -11,14 +11,16 @@ pub const MAX_MEMBERS: usize = 64;
 /// How many bytes are carried, over all members (3.3.2).
 pub const MAX_BYTES: usize = 8192;
 
-/// What may not stand in a value: all but `baggage-octet`, and the percent sign itself.
+/// What may not stand in a value: all but `baggage-octet`, and the percent sign itself. A plus sign
+/// may, but opentelemetry-python decodes values as HTML forms do, and reads it as a space.
 const ENCODED: &AsciiSet = &CONTROLS
     .add(b' ')
     .add(b'"')
     .add(b',')
     .add(b';')
     .add(b'\\')
-    .add(b'%');
+    .add(b'%')
+    .add(b'+');
 
 /// One member as it was received.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -150,6 +152,14 @@ mod tests {
     fn text_outside_the_grammar_is_encoded_on_the_way_out() {
         assert_eq!(resend("k=a b"), "k=a%20b");
         assert_eq!(resend("k=\u{e9}"), "k=%C3%A9");
+    }
+
+    #[test]
+    fn a_plus_sign_is_encoded_unless_it_came_so() {
+        let mut out = String::new();
+        assert!(push(&mut out, "k", "1+1 = 2", ""));
+        assert_eq!(out, "k=1%2B1%20=%202");
+        assert_eq!(resend("k=1+1"), "k=1+1");
     }
 
     #[test]
