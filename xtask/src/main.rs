@@ -58,6 +58,7 @@ fn demo(options: &[String]) -> Result<(), String> {
 
 fn test(options: &[String]) -> Result<(), String> {
     tools::ensure()?;
+    tools::ensure_python();
     let mut arguments = vec!["test", "--workspace", "--all-features"];
     arguments.extend(options.iter().map(String::as_str));
     cargo::run(&arguments)?;

@@ -87,6 +87,25 @@ pub(crate) fn ensure() -> Result<(), String> {
     }
 }
 
+/// Makes sure that Python can make a virtual environment, where the system's packages can be
+/// installed: else the tests that need one say so, and are skipped.
+pub(crate) fn ensure_python() {
+    let probe = Command::new("python3")
+        .args(["-c", "import ensurepip, venv"])
+        .stderr(Stdio::null())
+        .status();
+    if probe.is_ok_and(|status| status.success()) || on_path("apt-get").is_none() {
+        return;
+    }
+    let Some(prefix) = privilege() else { return };
+    eprintln!("not found: python3-venv");
+    let commands = ["apt-get update", "apt-get install -y python3-venv"];
+    let mut commands = commands.iter();
+    if let Err(message) = commands.try_for_each(|command| shell(&format!("{prefix}{command}"))) {
+        eprintln!("{message}");
+    }
+}
+
 /// What to put before a command that root runs: nothing for root, else sudo if it asks for no
 /// password.
 fn privilege() -> Option<&'static str> {
