@@ -48,6 +48,7 @@ mod attributes;
 mod broker;
 mod carrier;
 mod client;
+pub mod jetstream;
 mod send;
 pub mod service;
 mod settings;
