@@ -14,9 +14,9 @@ const SYSTEM: &str = "messaging.system";
 const OPERATION_NAME: &str = "messaging.operation.name";
 const OPERATION_TYPE: &str = "messaging.operation.type";
 const DESTINATION_NAME: &str = "messaging.destination.name";
-const DESTINATION_TEMPLATE: &str = "messaging.destination.template";
+pub(crate) const DESTINATION_TEMPLATE: &str = "messaging.destination.template";
 const DESTINATION_TEMPORARY: &str = "messaging.destination.temporary";
-const CONSUMER_GROUP: &str = "messaging.consumer.group.name";
+pub(crate) const CONSUMER_GROUP: &str = "messaging.consumer.group.name";
 const BODY_SIZE: &str = "messaging.message.body.size";
 const MESSAGE_ID: &str = "messaging.message.id";
 
@@ -32,22 +32,36 @@ pub(crate) const OTHER: &str = "_OTHER";
 pub(crate) enum Operation {
     Publish,
     Request,
+    Fetch,
     Process,
+    Ack,
+    Nak,
+    Term,
+    InProgress,
+    Next,
 }
 
 impl Operation {
-    const fn name(self) -> &'static str {
+    pub(crate) const fn name(self) -> &'static str {
         match self {
             Self::Publish => "publish",
             Self::Request => "request",
+            Self::Fetch => "fetch",
             Self::Process => "process",
+            Self::Ack => "ack",
+            Self::Nak => "nak",
+            Self::Term => "term",
+            Self::InProgress => "in-progress",
+            Self::Next => "next",
         }
     }
 
     const fn kind(self) -> &'static str {
         match self {
             Self::Publish | Self::Request => "send",
+            Self::Fetch => "receive",
             Self::Process => "process",
+            Self::Ack | Self::Nak | Self::Term | Self::InProgress | Self::Next => "settle",
         }
     }
 
@@ -112,13 +126,17 @@ pub(crate) fn process_span(
     span(name, kind, attributes)
 }
 
-fn span(name: Cow<'static, str>, kind: SpanKind, attributes: Vec<KeyValue>) -> SpanBuilder {
+pub(crate) fn span(
+    name: Cow<'static, str>,
+    kind: SpanKind,
+    attributes: Vec<KeyValue>,
+) -> SpanBuilder {
     SpanBuilder::from_name(name)
         .with_kind(kind)
         .with_attributes(attributes)
 }
 
-fn common(operation: Operation) -> [KeyValue; 3] {
+pub(crate) fn common(operation: Operation) -> [KeyValue; 3] {
     [
         KeyValue::new(SYSTEM, "nats"),
         KeyValue::new(OPERATION_NAME, operation.name()),
@@ -160,11 +178,15 @@ pub(crate) fn published(output: &Result<(), PublishError>) -> Ending {
     let Err(error) = output else {
         return Ending::Complete;
     };
-    Ending::failed(match error.kind() {
+    Ending::failed(publish_error(error))
+}
+
+pub(crate) fn publish_error(error: &PublishError) -> &'static str {
+    match error.kind() {
         PublishErrorKind::MaxPayloadExceeded => "max_payload_exceeded",
         PublishErrorKind::InvalidSubject => "invalid_subject",
         PublishErrorKind::Send => "connection_closed",
-    })
+    }
 }
 
 /// How a request span ends. A reply that says by header that it is an error (as services do)

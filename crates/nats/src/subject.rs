@@ -71,7 +71,7 @@ pub(crate) fn is_pattern(subject: &str) -> bool {
 }
 
 /// Whether `subject` is one of `pattern`'s: `*` is any one token, `>` at the end one or more.
-fn matches(pattern: &str, subject: &str) -> bool {
+pub(crate) fn matches(pattern: &str, subject: &str) -> bool {
     let mut tokens = subject.split('.');
     for expected in pattern.split('.') {
         match (expected, tokens.next()) {

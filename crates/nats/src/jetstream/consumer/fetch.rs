@@ -1,0 +1,146 @@
+use super::Origin;
+use crate::Received;
+use crate::jetstream::{Message, attributes, error_type};
+use async_nats::jetstream::consumer::pull::{self, BatchError};
+use dynamo_trace_core::{Ending, SpanGuard};
+use futures_core::Stream;
+use opentelemetry::trace::TraceContextExt;
+use std::fmt;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll, ready};
+
+/// The messages of one pull request: a stream of [`Received`].
+#[must_use = "streams do nothing unless polled"]
+pub struct Batch {
+    inner: pull::Batch,
+    origin: Arc<Origin>,
+    span: FetchSpan,
+}
+
+impl Batch {
+    pub(super) const fn new(inner: pull::Batch, origin: Arc<Origin>, span: FetchSpan) -> Self {
+        Self {
+            inner,
+            origin,
+            span,
+        }
+    }
+
+    /// Sends the pull request inside its span.
+    pub(super) async fn request(
+        origin: &Arc<Origin>,
+        most: usize,
+        request: impl Future<Output = Result<pull::Batch, BatchError>>,
+    ) -> Result<Self, BatchError> {
+        let span = FetchSpan::start(origin, most);
+        match request.await {
+            Ok(inner) => Ok(Self::new(inner, origin.clone(), span)),
+            Err(error) => {
+                span.fail(error_type::not_pulled(&error));
+                Err(error)
+            }
+        }
+    }
+
+    /// The next message; nothing when the request is done.
+    ///
+    /// # Errors
+    ///
+    /// As the stream of the same name of async-nats; the span of the request ends as failed.
+    ///
+    /// # Cancel safety
+    ///
+    /// Dropping the future loses no message.
+    pub async fn next(&mut self) -> Option<Result<Received<Message>, async_nats::Error>> {
+        std::future::poll_fn(|cx| Pin::new(&mut *self).poll_next(cx)).await
+    }
+}
+
+impl Stream for Batch {
+    type Item = Result<Received<Message>, async_nats::Error>;
+
+    fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
+        let message = ready!(Pin::new(&mut self.inner).poll_next(cx));
+        Poll::Ready(match message {
+            Some(Ok(message)) => {
+                let received = self.origin.receive(message);
+                self.span.add(&received);
+                Some(Ok(received))
+            }
+            Some(Err(error)) => {
+                self.span
+                    .end(Ending::Failed(error_type::pull_ended(&error)));
+                Some(Err(error))
+            }
+            None => {
+                self.span.end(Ending::Complete);
+                None
+            }
+        })
+    }
+
+    fn size_hint(&self) -> (usize, Option<usize>) {
+        self.inner.size_hint()
+    }
+}
+
+impl fmt::Debug for Batch {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Batch")
+            .field("origin", &self.origin)
+            .field("span", &self.span)
+            .finish_non_exhaustive()
+    }
+}
+
+/// The span of a pull request, and what came of it.
+#[derive(Debug)]
+pub(super) struct FetchSpan {
+    guard: Option<SpanGuard>,
+    count: u64,
+    most: u64,
+}
+
+impl FetchSpan {
+    pub(super) fn start(origin: &Origin, most: usize) -> Self {
+        let instrumentation = origin.instrumentation();
+        let guard = instrumentation.start(origin.fetch_span(), &opentelemetry::Context::current());
+        Self {
+            guard: Some(guard),
+            count: 0,
+            most: u64::try_from(most).unwrap_or(u64::MAX),
+        }
+    }
+
+    pub(super) fn fail(mut self, error_type: &'static str) {
+        self.end(Ending::failed(error_type));
+    }
+
+    /// One more message. Whoever asked for so many need not ask whether there are others.
+    fn add(&mut self, received: &Received<Message>) {
+        self.count += 1;
+        if let Some(guard) = self.guard.as_ref().filter(|guard| guard.is_recording())
+            && let Some(creation) = received.remote().span_context()
+        {
+            let span = guard.context().span();
+            span.add_link(creation.clone(), Vec::new());
+        }
+        if self.count >= self.most {
+            self.end(Ending::Complete);
+        }
+    }
+
+    fn end(&mut self, ending: Ending) {
+        if let Some(guard) = self.guard.take() {
+            guard.set_attributes([attributes::message_count(self.count)]);
+            guard.end(ending);
+        }
+    }
+}
+
+impl Drop for FetchSpan {
+    fn drop(&mut self) {
+        self.end(Ending::dropped());
+    }
+}
