@@ -13,7 +13,6 @@ use std::time::SystemTime;
 ///
 /// Reads as the message itself, `info` included; the methods here hide those of the same name.
 #[derive(Clone, Debug)]
-#[must_use]
 pub struct Message {
     inner: jetstream::Message,
     facts: Option<Facts>,

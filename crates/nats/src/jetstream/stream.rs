@@ -11,7 +11,6 @@ use std::ops::{Deref, DerefMut};
 ///
 /// Reads as the stream itself; the methods here hide those of the same name.
 #[derive(Clone, Debug)]
-#[must_use]
 pub struct Stream<I = Info> {
     inner: stream::Stream<I>,
     context: Context,

@@ -1,6 +1,6 @@
 //! The suite that every adapter runs, for messages and for requests.
 
-use crate::support::{Server, settle};
+use crate::support::{Server, header_lines, settle};
 use async_nats::{HeaderMap, Message};
 use bytes::Bytes;
 use dynamo_trace_nats::{Client, Received, Subscriber};
@@ -163,20 +163,7 @@ impl Wire {
         fields: &[(String, Vec<u8>)],
         payload: &[u8],
     ) -> Result<(), RawError> {
-        let mut lines = Vec::new();
-        for (name, value) in fields {
-            // async-nats reads lines of UTF-8, and trims every kind of white space off a value.
-            let is_carried = std::str::from_utf8(value).is_ok_and(|text| {
-                !text.contains(['\r', '\n']) && text.trim() == text.trim_matches([' ', '\t'])
-            });
-            if !is_carried {
-                return Err(RawError::Unrepresentable);
-            }
-            lines.extend_from_slice(name.as_bytes());
-            lines.extend_from_slice(b": ");
-            lines.extend_from_slice(value);
-            lines.extend_from_slice(b"\r\n");
-        }
+        let lines = header_lines(fields)?;
         self.server.publish_raw(to, &lines, payload).await;
         Ok(())
     }

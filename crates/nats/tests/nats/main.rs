@@ -9,6 +9,7 @@
 
 mod conformance;
 mod hostile;
+mod jetstream;
 mod publish;
 mod request;
 mod service;

@@ -1,5 +1,6 @@
 use async_nats::{ConnectOptions, Message};
 use dynamo_trace_nats::{Client, Received, Subscriber};
+use dynamo_trace_testkit::conformance::RawError;
 use dynamo_trace_testkit::servers::NatsServer;
 use futures_core::Stream;
 use opentelemetry::trace::{SpanContext, SpanId, TraceContextExt, TraceFlags, TraceId, TraceState};
@@ -9,7 +10,7 @@ use std::time::Duration;
 use tokio::io::{AsyncBufReadExt, AsyncWriteExt};
 
 /// How long anything may take: a hang has to fail.
-const DEADLINE: Duration = Duration::from_secs(30);
+pub(crate) const DEADLINE: Duration = Duration::from_secs(30);
 
 pub(crate) struct Server(NatsServer);
 
@@ -28,6 +29,16 @@ impl Server {
 
     pub(crate) async fn connect_with(&self, options: ConnectOptions) -> async_nats::Client {
         options.connect(self.0.url()).await.unwrap()
+    }
+
+    /// Kills it, and starts it again with what it had stored.
+    pub(crate) async fn restart(&mut self) {
+        self.0.restart().await.unwrap();
+    }
+
+    /// Kills it.
+    pub(crate) fn kill(&mut self) {
+        self.0.process().kill();
     }
 
     /// Publishes by hand: `to` is a subject, or a subject and a reply subject; the header lines
@@ -165,4 +176,23 @@ pub(crate) async fn take_plain(subscriber: &mut async_nats::Subscriber) -> Messa
 pub(crate) async fn within<F: Future>(future: F) -> F::Output {
     let output = tokio::time::timeout(DEADLINE, future).await;
     output.unwrap_or_else(|_| panic!("nothing within {DEADLINE:?}"))
+}
+
+/// Fields as lines of a message, as a foreign sender writes them.
+pub(crate) fn header_lines(fields: &[(String, Vec<u8>)]) -> Result<Vec<u8>, RawError> {
+    let mut lines = Vec::new();
+    for (name, value) in fields {
+        // async-nats reads lines of UTF-8, and trims every kind of white space off a value.
+        let is_carried = std::str::from_utf8(value).is_ok_and(|text| {
+            !text.contains(['\r', '\n']) && text.trim() == text.trim_matches([' ', '\t'])
+        });
+        if !is_carried {
+            return Err(RawError::Unrepresentable);
+        }
+        lines.extend_from_slice(name.as_bytes());
+        lines.extend_from_slice(b": ");
+        lines.extend_from_slice(value);
+        lines.extend_from_slice(b"\r\n");
+    }
+    Ok(lines)
 }

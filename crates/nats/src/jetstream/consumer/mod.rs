@@ -34,7 +34,6 @@ pub type OrderedPushConsumer = Consumer<consumer::push::OrderedConfig>;
 /// message starts before [`process`](crate::Received::process): what was pulled ahead and is not
 /// taken, or was taken and is not processed, has none.
 #[derive(Clone, Debug)]
-#[must_use]
 pub struct Consumer<C: IntoConsumerConfig> {
     inner: consumer::Consumer<C>,
     origin: Arc<Origin>,

@@ -128,7 +128,7 @@ impl Origin {
     /// A template that was registered says more than the filter.
     fn destination<'s>(&'s self, subject: &'s str) -> Destination<'s> {
         let found = self.settings.subjects.destination(subject);
-        if found.name.is_none() || found.template.is_some() {
+        if found.template.is_some() {
             return found;
         }
         let mut patterns = self.filters.iter().filter(|filter| is_pattern(filter));
