@@ -92,7 +92,7 @@ fn number(key: &'static str, number: u64) -> KeyValue {
 /// What the server says of a message that it stored.
 pub(crate) fn stored(ack: &PublishAck) -> impl Iterator<Item = KeyValue> {
     [
-        KeyValue::new(STREAM, ack.stream.clone()),
+        KeyValue::new(STREAM, SharedText::value_of(&ack.stream)),
         sequence(ack.sequence),
     ]
     .into_iter()

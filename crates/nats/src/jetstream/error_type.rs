@@ -101,3 +101,40 @@ pub(crate) fn not_settled(error: &async_nats::Error) -> &'static str {
         _ => OTHER,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_end_of_a_pull_request_is_of_few_types() {
+        for (status, expected) in [
+            ("409, Some(\"Consumer Deleted\")", "consumer_deleted"),
+            (
+                "409, Some(\"Consumer is push based\")",
+                "push_based_consumer",
+            ),
+            (
+                "409, Some(\"Exceeded MaxRequestBatch of 2\")",
+                "request_limit_exceeded",
+            ),
+            ("409, Some(\"Exceeded MaxWaiting\")", "max_waiting_exceeded"),
+            (
+                "409, Some(\"Message Size Exceeds MaxBytes\")",
+                "max_bytes_exceeded",
+            ),
+            ("409, Some(\"Leadership Change\")", "leadership_change"),
+            ("409, Some(\"Server Shutdown\")", "server_shutdown"),
+            ("409, Some(\"any other\")", "409"),
+            ("503, None", "no_responders"),
+            ("423, Some(\"Nats-Wrong-Pin-Id\")", "423"),
+            ("4", "_OTHER"),
+            ("4\u{e9}\u{e9}", "_OTHER"),
+            ("40\u{e9}", "_OTHER"),
+        ] {
+            let text = format!("error while processing messages from the stream: {status}");
+            assert_eq!(pull_ended(&text.into()), expected, "{status}");
+        }
+        assert_eq!(pull_ended(&"anything".into()), "_OTHER");
+    }
+}

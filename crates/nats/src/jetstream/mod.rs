@@ -90,7 +90,7 @@ pub use stream::Stream;
 
 use crate::Client;
 
-/// A context as [`async_nats::jetstream::new`] makes it.
+/// A context as [`async_nats::jetstream::new`] makes it, inside of a Tokio runtime.
 pub fn new(client: &Client) -> Context {
     Context::new(client, async_nats::jetstream::new((**client).clone()))
 }
