@@ -137,10 +137,15 @@ pub(crate) fn span(
 }
 
 pub(crate) fn common(operation: Operation) -> [KeyValue; 3] {
+    common_of(operation.name(), operation.kind())
+}
+
+/// The name of an operation, and its type: that of the semantic conventions.
+pub(crate) fn common_of(name: &'static str, kind: &'static str) -> [KeyValue; 3] {
     [
         KeyValue::new(SYSTEM, "nats"),
-        KeyValue::new(OPERATION_NAME, operation.name()),
-        KeyValue::new(OPERATION_TYPE, operation.kind()),
+        KeyValue::new(OPERATION_NAME, name),
+        KeyValue::new(OPERATION_TYPE, kind),
     ]
 }
 
@@ -165,12 +170,15 @@ pub(crate) fn message_attributes(
     body: usize,
     headers: Option<&HeaderMap>,
 ) -> impl Iterator<Item = KeyValue> {
-    let size = move || KeyValue::new(BODY_SIZE, i64::try_from(body).unwrap_or(i64::MAX));
-    std::iter::once_with(size).chain(
+    std::iter::once_with(move || body_size(body)).chain(
         std::iter::once_with(move || carrier::first(headers, "Nats-Msg-Id"))
             .flatten()
             .map(|id| KeyValue::new(MESSAGE_ID, id.to_owned())),
     )
+}
+
+pub(crate) fn body_size(bytes: usize) -> KeyValue {
+    KeyValue::new(BODY_SIZE, i64::try_from(bytes).unwrap_or(i64::MAX))
 }
 
 /// How a publish span ends.

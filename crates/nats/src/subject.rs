@@ -47,7 +47,7 @@ impl Subjects {
     }
 
     /// The first registered template that `subject` matches.
-    fn template_of(&self, subject: &str) -> Option<&str> {
+    pub(crate) fn template_of(&self, subject: &str) -> Option<&str> {
         let mut templates = self.templates.iter();
         let found = templates.find(|template| matches(template, subject))?;
         Some(found)

@@ -10,7 +10,7 @@ use std::borrow::Cow;
 use std::sync::Arc;
 use std::time::Duration;
 
-const STREAM: &str = "messaging.nats.stream";
+pub(crate) const STREAM: &str = "messaging.nats.stream";
 const SUBSCRIPTION: &str = "messaging.destination.subscription.name";
 const SEQUENCE: &str = "messaging.nats.message.sequence";
 const DELIVERY_ATTEMPT: &str = "messaging.nats.message.delivery_attempt";

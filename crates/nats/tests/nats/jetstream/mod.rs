@@ -117,7 +117,7 @@ pub(crate) fn attributes(span: &SpanData) -> Vec<String> {
     all
 }
 
-fn span(span: &SpanData) -> Span {
+pub(crate) fn span(span: &SpanData) -> Span {
     let parent = span.parent_span_id.to_bytes();
     let nanos = |at: std::time::SystemTime| {
         let since = at.duration_since(UNIX_EPOCH).unwrap();
