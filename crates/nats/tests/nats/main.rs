@@ -10,6 +10,7 @@
 mod conformance;
 mod hostile;
 mod jetstream;
+mod kv;
 mod publish;
 mod request;
 mod service;
