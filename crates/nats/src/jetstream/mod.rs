@@ -73,6 +73,7 @@ mod context;
 mod error_type;
 pub mod kv;
 mod message;
+pub mod object_store;
 mod publish;
 mod recording;
 mod settle;

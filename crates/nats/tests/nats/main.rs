@@ -11,6 +11,7 @@ mod conformance;
 mod hostile;
 mod jetstream;
 mod kv;
+mod object_store;
 mod publish;
 mod request;
 mod service;
