@@ -11,7 +11,7 @@ pub use process::Process;
 
 use std::io;
 use std::net::{Ipv4Addr, TcpListener};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
 
@@ -71,6 +71,11 @@ fn without_variables(command: &mut Command, prefix: &str) {
             command.env_remove(name);
         }
     }
+}
+
+/// Whether the log has this text.
+fn said(log: &Path, text: &str) -> bool {
+    std::fs::read(log).is_ok_and(|log| String::from_utf8_lossy(&log).contains(text))
 }
 
 /// A port that was free a moment ago. Another process may take it before it is used: starters

@@ -1,4 +1,4 @@
-use super::{Process, ServerError, chosen_program, on_free_port, without_variables};
+use super::{Process, ServerError, chosen_program, on_free_port, said, without_variables};
 use std::path::Path;
 use std::process::{Command, Stdio};
 use tempfile::TempDir;
@@ -88,14 +88,24 @@ async fn run(port: u16, folder: &Path) -> Result<Process, ServerError> {
         .arg("--config")
         .arg(folder.join("config"))
         .stdin(Stdio::null());
-    let mut process = Process::spawn("nats-server", &mut command, folder.join("log"))?;
+    let log = folder.join("log");
+    let mut process = Process::spawn("nats-server", &mut command, log.clone())?;
     process
-        .until(|| async move {
-            let mut stream = TcpStream::connect(("127.0.0.1", port)).await.ok()?;
-            let mut greeting = [0; 5];
-            stream.read_exact(&mut greeting).await.ok()?;
-            (&greeting == b"INFO ").then_some(())
+        .until(async || {
+            // Its own word: on the same port may be the server of another process.
+            let is_ready = said(&log, "Server is ready") && greets(port).await;
+            is_ready.then_some(())
         })
         .await?;
     Ok(process)
+}
+
+async fn greets(port: u16) -> bool {
+    let greeting = async {
+        let mut stream = TcpStream::connect(("127.0.0.1", port)).await?;
+        let mut greeting = [0; 5];
+        stream.read_exact(&mut greeting).await?;
+        std::io::Result::Ok(greeting)
+    };
+    greeting.await.is_ok_and(|greeting| &greeting == b"INFO ")
 }
