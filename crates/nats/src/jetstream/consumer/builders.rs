@@ -41,6 +41,9 @@ impl<'c> FetchBuilder<'c> {
     }
 
     /// How often the server says that the request is alive.
+    ///
+    /// With async-nats 0.51 a message that comes after such a sign may be seen only when the
+    /// request has expired.
     pub fn heartbeat(self, heartbeat: Duration) -> Self {
         self.map(|inner| inner.heartbeat(heartbeat))
     }
@@ -124,6 +127,9 @@ impl<'c> BatchBuilder<'c> {
     }
 
     /// How often the server says that the request is alive.
+    ///
+    /// With async-nats 0.51 a message that comes after such a sign may be seen only when the
+    /// request has expired.
     pub fn heartbeat(self, heartbeat: Duration) -> Self {
         self.map(|inner| inner.heartbeat(heartbeat))
     }

@@ -137,6 +137,8 @@ impl Wire {
     }
 
     async fn stop(self) {
+        // Those of sends that were given up.
+        self.sender.wait_for_acks().await;
         self.receiver.abort();
         let _ = self.receiver.await;
     }

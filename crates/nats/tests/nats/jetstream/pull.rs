@@ -77,6 +77,19 @@ async fn a_fetch_ends_with_the_last_message_that_was_asked_for() {
 }
 
 #[tokio::test]
+async fn a_fetch_that_does_not_say_is_for_two_hundred_messages() {
+    let js = start().await;
+    let worker = with_messages(&js, 201).await;
+    let mut batch = worker.fetch().messages().await.unwrap();
+    let _: [Received<Message>; 199] = take_all(&mut batch).await;
+    assert!(!js.spans().names().contains(&"fetch ORDERS".to_owned()));
+    let _: [Received<Message>; 1] = take_all(&mut batch).await;
+    let fetch = js.spans().one("fetch ORDERS");
+    assert_eq!(attribute(&fetch, COUNT), Some(200.into()));
+    assert!(batch.next().await.is_none());
+}
+
+#[tokio::test]
 async fn a_fetch_that_is_dropped_is_cancelled() {
     let js = start().await;
     let worker = with_messages(&js, 3).await;

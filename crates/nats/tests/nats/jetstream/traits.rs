@@ -24,6 +24,7 @@ async fn a_publisher_has_a_span_of_the_hand_over() {
     let [first, second] = js.spans().all().try_into().unwrap();
     assert_eq!(attribute(&first, "messaging.nats.stream"), None);
     assert_eq!(attribute(&first, "dynamo_trace.ack_awaited"), None);
+    assert_eq!(attribute(&first, "dynamo_trace.ending"), None);
     assert_eq!(attribute(&second, "messaging.message.id"), Some("7".into()));
     for (span, sequence) in [first, second].iter().zip(1..) {
         let stored = stream.get_raw_message(sequence).await.unwrap();
