@@ -12,6 +12,7 @@
 //! | [`process`](Received::process), an event | CONSUMER `process {pattern}` | `process` | the work is done |
 //! | [`process`](Received::process), a request | SERVER `process {pattern}` | `process` | the work is done |
 //! | [`respond`](service::Request::respond), of a [`service`] | none: as with `reply` | | |
+//! | what [`jetstream`] has | see there | | |
 //! | [`broker_spans`](Client::broker_spans) | INTERNAL `relay {subject}` | a server read the message | the last thing that it did with it |
 //!
 //! # On the wire

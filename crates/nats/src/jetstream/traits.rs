@@ -4,11 +4,15 @@ use super::Context;
 use crate::attributes::{Operation, published, requested};
 use async_nats::client::traits as client;
 use async_nats::client::{PublishError as SendError, RequestError};
-use async_nats::jetstream::context::{PublishAckFuture, PublishError, traits};
+use async_nats::jetstream::context::{
+    PublishAckFuture, PublishError, RequestError as ApiError, traits,
+};
 use async_nats::jetstream::message::OutboundMessage;
 use async_nats::{Message, Request, ToSubject};
 use bytes::Bytes;
 use dynamo_trace_core::Ending;
+use serde::Serialize;
+use serde::de::DeserializeOwned;
 use std::time::Duration;
 
 /// Publishes for generic code. The trait returns async-nats' own acknowledgement, so that the
@@ -100,7 +104,19 @@ impl client::Requester for Context {
     }
 }
 
-/// Calls the API of JetStream; carries no context.
+/// Calls the API of JetStream; carries no context and has no span.
+impl traits::Requester for Context {
+    async fn request<S, T, V>(&self, subject: S, payload: &T) -> Result<V, ApiError>
+    where
+        S: ToSubject,
+        T: ?Sized + Serialize,
+        V: DeserializeOwned,
+    {
+        (**self).request(subject, payload).await
+    }
+}
+
+/// Calls the API of JetStream, whose answer goes elsewhere; carries no context and has no span.
 impl traits::RequestSender for Context {
     async fn send_request<S: ToSubject>(
         &self,

@@ -4,6 +4,7 @@ use super::start;
 use crate::support::{attribute, header, settle, take_plain};
 use async_nats::client::traits as client;
 use async_nats::jetstream::context::traits;
+use async_nats::jetstream::stream;
 use async_nats::{HeaderMap, Request};
 use std::time::Duration;
 
@@ -111,5 +112,10 @@ async fn api_requests_are_sent_under_the_prefix() {
         .unwrap();
     let answer = take_plain(&mut answers).await;
     assert!(String::from_utf8_lossy(&answer.payload).contains("account_info_response"));
+    js.stream("ORDERS", &["orders"]).await;
+    let info: stream::Info = traits::Requester::request(&js.js, "STREAM.INFO.ORDERS", &())
+        .await
+        .unwrap();
+    assert_eq!(info.config.name, "ORDERS");
     assert!(js.spans().all().is_empty());
 }
