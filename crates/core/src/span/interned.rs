@@ -1,7 +1,7 @@
 use std::cell::Cell;
 use std::collections::HashMap;
 use std::fmt;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, OnceLock, PoisonError};
 
 /// How many values each thread finds without a lock.
 const RECENT: usize = 128;
@@ -10,9 +10,13 @@ const RECENT: usize = 128;
 /// others choose: the first of them are made once and kept as long as the process lives.
 ///
 /// At most as many as said are kept, of keys of at most as many bytes as said. Finding one takes
-/// no lock where the thread found it before, and allocates nothing.
+/// no lock where the thread found it before, and none at all once so many are kept; it allocates
+/// nothing.
 pub struct Interned<T: 'static> {
-    all: Mutex<Option<Table<T>>>,
+    /// While there is room.
+    growing: Mutex<Option<Table<T>>>,
+    /// Afterwards: who sends ever new texts must not make others wait for each other.
+    full: OnceLock<Table<T>>,
     most: usize,
     max_key: usize,
 }
@@ -33,7 +37,8 @@ impl<T> Interned<T> {
     #[must_use]
     pub const fn new(most: usize, max_key: usize) -> Self {
         Self {
-            all: Mutex::new(None),
+            growing: Mutex::new(None),
+            full: OnceLock::new(),
             most,
             max_key,
         }
@@ -75,8 +80,15 @@ impl<T> Interned<T> {
         key: &[u8],
         make: impl FnOnce(&'static [u8]) -> T,
     ) -> Option<&'static Entry<T>> {
-        let mut all = self.all.lock().unwrap_or_else(PoisonError::into_inner);
-        let all = all.get_or_insert_default();
+        if let Some(full) = self.full.get() {
+            return full.get(&(family, key)).copied();
+        }
+        let mut growing = self.growing.lock().unwrap_or_else(PoisonError::into_inner);
+        // Another thread may have made the last one meanwhile.
+        if let Some(full) = self.full.get() {
+            return full.get(&(family, key)).copied();
+        }
+        let all = growing.get_or_insert_default();
         if let Some(known) = all.get(&(family, key)) {
             return Some(known);
         }
@@ -90,6 +102,10 @@ impl<T> Interned<T> {
             value: make(key),
         }));
         all.insert((family, key), entry);
+        if all.len() >= self.most {
+            // Set by nobody else: that takes the lock.
+            let _ = self.full.set(std::mem::take(all));
+        }
         Some(entry)
     }
 }
@@ -98,8 +114,11 @@ impl<T> Interned<T> {
 impl<T> Interned<T> {
     /// How many are kept.
     pub(super) fn len(&self) -> usize {
-        let all = self.all.lock().unwrap_or_else(PoisonError::into_inner);
-        all.as_ref().map_or(0, HashMap::len)
+        if let Some(full) = self.full.get() {
+            return full.len();
+        }
+        let growing = self.growing.lock().unwrap_or_else(PoisonError::into_inner);
+        growing.as_ref().map_or(0, HashMap::len)
     }
 }
 
@@ -170,6 +189,9 @@ fn slot(family: &str, key: &[u8]) -> usize {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::sync::{Barrier, mpsc};
+    use std::thread;
+    use std::time::Duration;
 
     #[test]
     fn a_value_is_made_once_and_a_flood_is_not_kept() {
@@ -192,6 +214,56 @@ mod tests {
             }
         }
         assert_eq!(made.get(), 100);
+    }
+
+    #[test]
+    fn a_full_table_is_read_without_the_lock() {
+        static ALL: Interned<usize> = Interned::new(3, 8);
+        let find = |key: &str| {
+            ALL.find(&Recent::new(), key.as_bytes(), <[u8]>::len)
+                .copied()
+        };
+        for key in ["a", "bb", "ccc"] {
+            assert!(ALL.full.get().is_none(), "{key}");
+            assert_eq!(find(key), Some(key.len()));
+        }
+        let _held = ALL.growing.lock().unwrap();
+        let (done, found) = mpsc::channel();
+        thread::spawn(move || {
+            let found = ["a", "bb", "ccc", "dddd", "a"].map(find);
+            done.send(found).unwrap();
+        });
+        let found = found.recv_timeout(Duration::from_secs(30)).unwrap();
+        assert_eq!(found, [Some(1), Some(2), Some(3), None, Some(1)]);
+        assert_eq!(ALL.len(), 3);
+    }
+
+    #[test]
+    fn threads_that_fill_the_table_agree() {
+        const MOST: usize = 500;
+        static ALL: Interned<usize> = Interned::new(MOST, 8);
+        let start = Barrier::new(4);
+        let fill = || {
+            start.wait();
+            let find = |number: usize| {
+                let make = |_: &'static [u8]| number;
+                ALL.find(&Recent::new(), &number.to_ne_bytes(), make)
+            };
+            (0..MOST * 2).map(find).collect::<Vec<_>>()
+        };
+        let found = thread::scope(|scope| {
+            let threads = [(); 4].map(|()| scope.spawn(fill));
+            threads.map(|thread| thread.join().unwrap())
+        });
+        assert_eq!(ALL.len(), MOST);
+        for number in 0..MOST * 2 {
+            let values = found.each_ref().map(|found| found[number]);
+            let known = ALL.find(&Recent::new(), &number.to_ne_bytes(), |_| 0);
+            for value in values.into_iter().flatten() {
+                assert!(known.is_some_and(|known| std::ptr::eq(known, value)));
+                assert_eq!(*value, number);
+            }
+        }
     }
 
     #[test]
