@@ -1,5 +1,9 @@
 //! The HTTP semantic conventions (stable), and what this library adds for streams.
 
+pub use dynamo_trace_core::span::attributes::{
+    STREAM_BYTES, STREAM_CHUNKS, STREAM_LONGEST_GAP, STREAM_TIME_TO_FIRST_CHUNK,
+    TIME_TO_FIRST_CHUNK,
+};
 pub use opentelemetry_semantic_conventions::attribute::{
     CLIENT_ADDRESS, HTTP_REQUEST_METHOD, HTTP_REQUEST_METHOD_ORIGINAL, HTTP_REQUEST_RESEND_COUNT,
     HTTP_RESPONSE_STATUS_CODE, HTTP_ROUTE, NETWORK_PEER_ADDRESS, NETWORK_PEER_PORT,
@@ -13,16 +17,6 @@ pub const HTTP_REQUEST_BODY_SIZE: &str = "http.request.body.size";
 pub const HTTP_RESPONSE_BODY_SIZE: &str = "http.response.body.size";
 /// What the URL of a client's request was made of. Opt-in.
 pub const URL_TEMPLATE: &str = "url.template";
-/// From the start of the request to the first chunk of a token stream, in seconds.
-pub const TIME_TO_FIRST_CHUNK: &str = "gen_ai.response.time_to_first_chunk";
-/// From the start of the request to the first chunk of any other stream, in seconds.
-pub const STREAM_TIME_TO_FIRST_CHUNK: &str = "dynamo_trace.stream.time_to_first_chunk";
-/// How many chunks a streamed body had.
-pub const STREAM_CHUNKS: &str = "dynamo_trace.stream.chunks";
-/// How many bytes a streamed body had.
-pub const STREAM_BYTES: &str = "dynamo_trace.stream.bytes";
-/// The longest time between two chunks of a streamed body, in seconds.
-pub const STREAM_LONGEST_GAP: &str = "dynamo_trace.stream.longest_gap";
 
 /// The most bytes of a value that the other side chooses: of a path, a query, a URL, a user agent,
 /// a host or an unknown method.

@@ -26,10 +26,10 @@ mod semantics;
 mod service;
 mod settings;
 pub mod side;
-mod summary;
 mod wrap;
 
 pub use body::ResponseBody;
+pub use dynamo_trace_core::span::StreamSummary;
 pub use filter::RequestHead;
 pub use future::ResponseFuture;
 pub use layer::{Boundary, TraceLayer};
@@ -40,5 +40,4 @@ pub use service::Trace;
 pub(crate) use service::call;
 pub use settings::{Configured, Custom, Defaults, Settings};
 pub use side::Side;
-pub use summary::StreamSummary;
 pub use wrap::{AnyBody, WrapBody};

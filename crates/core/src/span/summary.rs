@@ -1,16 +1,17 @@
-use crate::attributes::{
+use super::attributes::{
     STREAM_BYTES, STREAM_CHUNKS, STREAM_LONGEST_GAP, STREAM_TIME_TO_FIRST_CHUNK,
     TIME_TO_FIRST_CHUNK,
 };
 use opentelemetry::KeyValue;
 use std::time::{Duration, SystemTime};
 
-/// What is counted of a streamed body: plain fields, one clock read a chunk, and none for a body
-/// of one chunk that says so. By the clock of the span's own times.
+/// What is counted of a stream, such as a body or the replies to a request: plain fields, one
+/// clock read a chunk, and none for a stream of one chunk that says so. By the clock of the span's
+/// own times.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct StreamSummary {
     last: Option<SystemTime>,
-    /// Whether the body is a stream of server-sent events: of tokens.
+    /// Whether it is a stream of server-sent events: of tokens.
     pub event_stream: bool,
     /// How many chunks of data came.
     pub chunks: u64,
@@ -24,7 +25,8 @@ pub struct StreamSummary {
 
 impl StreamSummary {
     /// Counts a chunk, the `last` one or not, of a request that began at `start`.
-    pub(super) fn count(&mut self, bytes: usize, last: bool, start: SystemTime) {
+    #[inline]
+    pub fn count(&mut self, bytes: usize, last: bool, start: SystemTime) {
         self.chunks += 1;
         self.bytes += bytes as u64;
         if last && self.last.is_none() {
@@ -38,7 +40,7 @@ impl StreamSummary {
         }
     }
 
-    /// What was counted, as attributes. One chunk is a plain body, not a stream: there are none.
+    /// What was counted, as attributes. One chunk is no stream: there are none.
     #[must_use]
     pub fn attributes(&self) -> Option<[KeyValue; 4]> {
         if self.chunks < 2 {
