@@ -108,19 +108,18 @@ impl TraceParent {
     /// The header value, as version 00. Allocates nothing.
     #[must_use]
     pub fn format(&self) -> [u8; Self::LEN] {
-        let mut out = [b'-'; Self::LEN];
-        let digits = std::iter::once(&0)
-            .chain(&self.trace_id)
-            .chain(&self.parent_id)
-            .chain(std::iter::once(&self.flags.0))
-            .flat_map(|byte| [hex_digit(byte >> 4), hex_digit(byte & 0x0f)]);
-        let places = out
-            .iter_mut()
-            .enumerate()
-            .filter(|(at, _)| !matches!(at, 2 | 35 | 52))
-            .map(|(_, place)| place);
-        for (place, digit) in places.zip(digits) {
-            *place = digit;
+        let mut out = *b"00-00000000000000000000000000000000-0000000000000000-00";
+        let (trace_id, _) = self.trace_id.as_chunks();
+        let (parent_id, _) = self.parent_id.as_chunks();
+        let ids = trace_id.iter().chain(parent_id);
+        for (at, half) in ID_HALVES.into_iter().zip(ids) {
+            if let Some(place) = out.get_mut(at..).and_then(<[u8]>::first_chunk_mut) {
+                *place = hex_digits(u32::from_be_bytes(*half));
+            }
+        }
+        if let Some(last) = out.last_mut() {
+            // There are no more than two of them.
+            *last = b'0' | self.flags.0;
         }
         out
     }
@@ -169,13 +168,16 @@ const fn hex_value(digit: u8) -> Option<u8> {
     }
 }
 
+/// Where eight digits each of the trace-id and the parent-id begin.
+const ID_HALVES: [usize; 6] = [3, 11, 19, 27, 36, 44];
+
 /// Both halves of the trace-id, and the parent-id; and whether they are no hex.
 fn ids(written: &Written) -> ([u64; 3], bool) {
     let digits = |at: usize| match written.get(at..).and_then(<[u8]>::first_chunk) {
         Some(eight) => u64::from_be_bytes(*eight),
         None => 0,
     };
-    let [a, b, c, d, e, f] = [3, 11, 19, 27, 36, 44].map(|at| hex_half(digits(at)));
+    let [a, b, c, d, e, f] = ID_HALVES.map(|at| hex_half(digits(at)));
     let join = |high: u64, low: u64| high << 32 | low;
     let ids = [join(a.0, b.0), join(c.0, d.0), join(e.0, f.0)];
     (ids, (a.1 | b.1 | c.1 | d.1 | e.1 | f.1) != 0)
@@ -184,25 +186,32 @@ fn ids(written: &Written) -> ([u64; 3], bool) {
 /// Eight hex digits, all at once, each a byte of the word: their value, and not zero if they are
 /// none.
 const fn hex_half(digits: u64) -> (u64, u64) {
-    const ONES: u64 = u64::from_be_bytes([1; 8]);
     // The low half of a digit, and 9 more for a letter: bit 6 is set in letters alone.
     let letter = digits >> 6 & ONES;
     let values = (digits & (ONES * 0x0f)) + (letter << 3) + letter;
     // Strictly lowercase hex is what the values are written as. No sum carries into its
     // neighbour: a value is at most 24.
-    let letter = (values + ONES * (0x80 - 10)) >> 7 & ONES;
-    let written = values + ONES * 0x30 + (letter << 5) + (letter << 3) - letter;
-    let bad = (written ^ digits) | (values & (ONES * 0xf0));
+    let bad = (written(values) ^ digits) | (values & (ONES * 0xf0));
     let bytes = (values | values >> 4) & 0x00ff_00ff_00ff_00ff;
     let pairs = (bytes | bytes >> 8) & 0x0000_ffff_0000_ffff;
     ((pairs | pairs >> 16) & 0xffff_ffff, bad)
 }
 
-const fn hex_digit(value: u8) -> u8 {
-    match value {
-        0..=9 => b'0' + value,
-        _ => b'a' + (value - 10),
-    }
+/// A 1 in each byte of a word.
+const ONES: u64 = u64::from_be_bytes([1; 8]);
+
+/// The digits of these values, all at once, each a byte of the word.
+const fn written(values: u64) -> u64 {
+    let letter = (values + ONES * (0x80 - 10)) >> 7 & ONES;
+    values + ONES * 0x30 + (letter << 5) + (letter << 3) - letter
+}
+
+/// As eight hex digits.
+const fn hex_digits(value: u32) -> [u8; 8] {
+    let pairs = (value as u64 | (value as u64) << 16) & 0x0000_ffff_0000_ffff;
+    let bytes = (pairs | pairs << 8) & 0x00ff_00ff_00ff_00ff;
+    let values = (bytes | bytes << 4) & (ONES * 0x0f);
+    written(values).to_be_bytes()
 }
 
 #[cfg(test)]
@@ -252,6 +261,12 @@ mod tests {
             let flags = Flags::new(flags);
             if let Some(value) = TraceParent::new(trace_id, parent_id, flags) {
                 prop_assert_eq!(TraceParent::parse(&value.format()), Ok(value));
+                let hex = |bytes: &[u8]| -> String {
+                    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+                };
+                let (trace_id, parent_id) = (hex(&trace_id), hex(&parent_id));
+                let expected = format!("00-{trace_id}-{parent_id}-{:02x}", flags.bits());
+                prop_assert_eq!(value.to_string(), expected);
             }
         }
 
