@@ -10,11 +10,12 @@ mod support;
 
 use dynamo_trace_core::received::{Consumer, Delivery, RelationRule};
 use dynamo_trace_core::span::Verdict;
-use dynamo_trace_core::{Ending, Instrumentation, Propagation, Received, Relation, Trust};
+use dynamo_trace_core::{Detail, Ending, Instrumentation, Propagation};
+use dynamo_trace_core::{Received, Relation, Trust};
 use opentelemetry::Context;
 use opentelemetry::trace::{SpanBuilder, SpanContext, SpanKind, TraceContextExt};
 use std::pin::pin;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::task::{Poll, Waker};
 use std::time::{Duration, SystemTime};
 use support::{
@@ -404,4 +405,71 @@ fn a_message_that_nobody_processes_has_no_span() {
     assert_eq!(item, "job");
     assert_eq!(sent(&context), Case::fresh().fields);
     assert!(sdk.ended().is_empty());
+}
+
+/// Takes note of how much of its span is asked for.
+struct Described {
+    instrumentation: Instrumentation,
+    asked: Mutex<Vec<Detail>>,
+}
+
+impl Consumer<()> for Described {
+    fn span(&self, _: &()) -> SpanBuilder {
+        SpanBuilder::from_name("process")
+    }
+
+    fn span_with(&self, item: &(), detail: Detail) -> SpanBuilder {
+        self.asked.lock().expect("no panic").push(detail);
+        self.span(item)
+    }
+
+    fn instrumentation(&self) -> &Instrumentation {
+        &self.instrumentation
+    }
+}
+
+#[test]
+fn no_more_of_a_span_is_built_than_is_worth_it() {
+    let sdk = Sdk::new().instrumentation;
+    let asked = |instrumentation: &Instrumentation, flags, trust: &Trust| {
+        let described = Arc::new(Described {
+            instrumentation: instrumentation.clone(),
+            asked: Mutex::default(),
+        });
+        let headers = fields([("traceparent", &traceparent(flags))]);
+        let remote = Propagation::w3c().remote(&headers, trust);
+        let received = Received::new((), remote, Delivery::default(), described.clone());
+        let ((), guard) = received.start();
+        guard.end(Ending::Complete);
+        described.asked.lock().expect("no panic").clone()
+    };
+    let (trusted, linked) = (Trust::trusted(), Trust::linked());
+    assert_eq!(asked(&sdk, 1, &trusted), [Detail::Full]);
+    assert_eq!(asked(&sdk, 0, &trusted), [Detail::Name]);
+    // A root of its own.
+    assert_eq!(asked(&sdk, 0, &linked), [Detail::Full]);
+    for trust in [trusted, linked] {
+        assert_eq!(asked(&no_sdk(), 1, &trust), []);
+    }
+}
+
+#[test]
+fn the_random_flag_of_a_message_stays_whether_its_span_records_or_not() {
+    for flags in [2, 3] {
+        for tracestate in ["", "a@b@c=1"] {
+            let mut case = Case::fresh();
+            let (parent, state) = (traceparent(flags), ("tracestate", tracestate));
+            case.fields = fields([("traceparent", &parent), state]);
+            let sdk = Sdk::new();
+            let (_, guard) = case.received(&sdk.instrumentation).start();
+            let own = sent(guard.context());
+            let flags = format!("-0{flags}");
+            assert!(own["traceparent"].ends_with(&flags), "{own:?}");
+            // And so below it.
+            let child = SpanBuilder::from_name("child");
+            let child = sdk.instrumentation.start(child, guard.context());
+            let own = sent(child.context());
+            assert!(own["traceparent"].ends_with(&flags), "{own:?}");
+        }
+    }
 }

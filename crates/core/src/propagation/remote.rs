@@ -68,6 +68,16 @@ impl Remote {
         out
     }
 
+    /// As [`attach_to`](Self::attach_to), where an [`Instrumentation`](crate::Instrumentation)
+    /// starts a span at once: that keeps the random flag if the SDK loses it.
+    pub(crate) fn attach_to_start(mut self, cx: &Context) -> Context {
+        let is_flag = |kept: &KeptTrace| kept.random && kept.tracestate.is_empty();
+        if self.kept.as_ref().is_some_and(is_flag) && !kept::is_in(cx) {
+            self.kept = None;
+        }
+        self.attach_to(cx)
+    }
+
     /// The baggage alone, which is no longer in `self` then.
     pub(crate) fn take_baggage(&mut self) -> Self {
         Self {

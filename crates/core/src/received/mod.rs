@@ -7,7 +7,7 @@ mod relation;
 
 pub use relation::{Delivery, Relation, RelationRule};
 
-use crate::instrumentation::Instrumentation;
+use crate::instrumentation::{Detail, Instrumentation};
 use crate::propagation::Remote;
 use crate::span::{Ending, InSpan, SpanGuard, Verdict};
 use opentelemetry::Context;
@@ -22,6 +22,12 @@ use std::time::SystemTime;
 pub trait Consumer<T>: Send + Sync {
     /// Name, kind and attributes of the span.
     fn span(&self, item: &T) -> SpanBuilder;
+
+    /// As [`span`](Self::span), with no more than is worth it. Not called where there is no SDK.
+    fn span_with(&self, item: &T, detail: Detail) -> SpanBuilder {
+        let _ = detail;
+        self.span(item)
+    }
 
     /// The adapter's tracer and propagation.
     fn instrumentation(&self) -> &Instrumentation;
@@ -92,7 +98,7 @@ impl<T> Received<T> {
     fn relation_in(&self, ambient: &Context) -> Relation {
         let rule = self.consumer.relation();
         let apart = self.remote.is_link_only() || ambient.span().span_context().is_valid();
-        rule.apply(&self.delivery, apart, SystemTime::now())
+        rule.apply(&self.delivery, apart, SystemTime::now)
     }
 
     /// Starts the span of the work that the item causes.
@@ -104,18 +110,26 @@ impl<T> Received<T> {
     pub fn start(self) -> (T, SpanGuard) {
         let ambient = Context::current();
         let relation = self.relation_in(&ambient);
-        let mut builder = self.consumer.span(&self.item);
         let instrumentation = self.consumer.instrumentation();
+        let describe = |detail| self.consumer.span_with(&self.item, detail);
         let guard = match relation {
-            Relation::Parent => instrumentation.start(builder, &self.remote.attach_to(&ambient)),
+            Relation::Parent => {
+                let parent = self.remote.attach_to_start(&ambient);
+                instrumentation.start_with(parent, describe)
+            }
             Relation::Link => {
-                if let Some(link) = self.remote.to_link() {
-                    builder.links.get_or_insert_default().push(link);
-                }
+                let link = self.remote.to_link();
+                let linked = |detail| {
+                    let mut builder = describe(detail);
+                    if let Some(link) = link {
+                        builder.links.get_or_insert_default().push(link);
+                    }
+                    builder
+                };
                 if ambient.span().span_context().is_valid() {
-                    instrumentation.start(builder, &ambient)
+                    instrumentation.start_with(ambient, linked)
                 } else {
-                    start_linked(instrumentation, builder, self.remote, &ambient)
+                    start_linked(instrumentation, linked, self.remote, &ambient)
                 }
             }
         };
@@ -163,13 +177,13 @@ impl<T> Received<T> {
 /// if it is trusted.
 fn start_linked(
     instrumentation: &Instrumentation,
-    builder: SpanBuilder,
+    describe: impl FnOnce(Detail) -> SpanBuilder,
     mut remote: Remote,
     ambient: &Context,
 ) -> SpanGuard {
     // The parent must have no span at all: an invalid one counts as unsampled to the SDK.
     let apart = remote.take_baggage().attach_to(ambient);
-    let guard = instrumentation.start(builder, &apart);
+    let guard = instrumentation.start_with(apart.clone(), describe);
     if guard.context().span().span_context().is_valid() {
         guard
     } else {

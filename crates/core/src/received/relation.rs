@@ -52,9 +52,15 @@ impl RelationRule {
     }
 
     /// `apart`: there is another parent, or the sender may only be linked.
-    pub(super) fn apply(&self, delivery: &Delivery, apart: bool, now: SystemTime) -> Relation {
+    pub(super) fn apply(
+        &self,
+        delivery: &Delivery,
+        apart: bool,
+        now: impl FnOnce() -> SystemTime,
+    ) -> Relation {
         let stale = || {
-            let age = delivery.sent_at.and_then(|at| now.duration_since(at).ok());
+            let age = |at| now().duration_since(at).ok();
+            let age = delivery.sent_at.and_then(age);
             delivery.repeated || delivery.batch || age.is_some_and(|age| age > self.max_age)
         };
         match self.forced {

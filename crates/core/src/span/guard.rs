@@ -75,7 +75,9 @@ impl SpanGuard {
 
     /// Ends the span now.
     pub fn end(mut self, ending: Ending) {
-        self.end_at(ending, SystemTime::now());
+        if self.recording {
+            self.end_at(ending, SystemTime::now());
+        }
     }
 
     /// Ends the span as of this time and keeps its context. Nothing happens where the span has
