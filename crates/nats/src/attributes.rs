@@ -4,8 +4,8 @@ use crate::carrier;
 use crate::subject::Destination;
 use async_nats::client::{PublishError, PublishErrorKind, RequestError, RequestErrorKind};
 use async_nats::{HeaderMap, Message, service};
-use dynamo_trace_core::Ending;
 use dynamo_trace_core::span::{SharedText, span_name};
+use dynamo_trace_core::{Detail, Ending};
 use opentelemetry::KeyValue;
 use opentelemetry::trace::{SpanBuilder, SpanKind};
 use std::borrow::Cow;
@@ -79,11 +79,14 @@ pub(crate) fn send_span(
     operation: Operation,
     kind: SpanKind,
     destination: Destination<'_>,
+    detail: Detail,
 ) -> SpanBuilder {
-    let mut attributes = Vec::with_capacity(7);
-    attributes.extend(common(operation));
-    attributes.extend(destination_attributes(destination));
-    span(operation.span_name(destination), kind, attributes)
+    span_with(operation.span_name(destination), kind, detail, || {
+        let mut attributes = Vec::with_capacity(7);
+        attributes.extend(common(operation));
+        attributes.extend(destination_attributes(destination));
+        attributes
+    })
 }
 
 /// What every span of a subscription has alike.
@@ -115,15 +118,16 @@ pub(crate) fn process_span(
     subscription: &[KeyValue],
     matched: Option<Destination<'_>>,
     message: &Message,
+    detail: Detail,
 ) -> SpanBuilder {
-    let mut attributes = Vec::with_capacity(subscription.len() + 4);
-    attributes.extend_from_slice(subscription);
-    attributes.extend(matched.into_iter().flat_map(destination_attributes));
-    attributes.extend(message_attributes(
-        message.payload.len(),
-        message.headers.as_ref(),
-    ));
-    span(name, kind, attributes)
+    span_with(name, kind, detail, || {
+        let mut attributes = Vec::with_capacity(subscription.len() + 4);
+        attributes.extend_from_slice(subscription);
+        attributes.extend(matched.into_iter().flat_map(destination_attributes));
+        let (body, headers) = (message.payload.len(), message.headers.as_ref());
+        attributes.extend(message_attributes(body, headers));
+        attributes
+    })
 }
 
 pub(crate) fn span(
@@ -131,9 +135,22 @@ pub(crate) fn span(
     kind: SpanKind,
     attributes: Vec<KeyValue>,
 ) -> SpanBuilder {
-    SpanBuilder::from_name(name)
-        .with_kind(kind)
-        .with_attributes(attributes)
+    span_with(name, kind, Detail::Full, || attributes)
+}
+
+/// A span of which no more is built than is worth it.
+fn span_with(
+    name: Cow<'static, str>,
+    kind: SpanKind,
+    detail: Detail,
+    attributes: impl FnOnce() -> Vec<KeyValue>,
+) -> SpanBuilder {
+    SpanBuilder {
+        name,
+        span_kind: Some(kind),
+        attributes: (detail == Detail::Full).then(attributes),
+        ..SpanBuilder::default()
+    }
 }
 
 pub(crate) fn common(operation: Operation) -> [KeyValue; 3] {
@@ -200,15 +217,19 @@ pub(crate) fn publish_error(error: &PublishError) -> &'static str {
 /// How a request span ends. A reply that says by header that it is an error (as services do)
 /// fails the span with that code, although the caller has its reply.
 pub(crate) fn requested(output: &Result<Message, RequestError>) -> Ending {
-    let error = match output {
-        Ok(reply) => {
-            return match carrier::first(reply.headers.as_ref(), "Nats-Service-Error-Code") {
-                Some(code) => Ending::failed(code_of(code)),
-                None => Ending::Complete,
-            };
-        }
-        Err(error) => error,
-    };
+    match output {
+        Ok(reply) => service_error(reply).map_or(Ending::Complete, Ending::Failed),
+        Err(error) => not_replied(error),
+    }
+}
+
+/// The error that a reply says that it is.
+pub(crate) fn service_error(reply: &Message) -> Option<Cow<'static, str>> {
+    carrier::first(reply.headers.as_ref(), "Nats-Service-Error-Code").map(code_of)
+}
+
+/// How the span ends of a request without a reply.
+pub(crate) fn not_replied(error: &RequestError) -> Ending {
     Ending::failed(match error.kind() {
         RequestErrorKind::TimedOut => "timeout",
         RequestErrorKind::NoResponders => "no_responders",

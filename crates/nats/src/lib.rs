@@ -44,6 +44,36 @@
 //! # Ok(())
 //! # }
 //! ```
+//!
+//! # Without this client
+//!
+//! The fields are written and read by [`HeadersMut`] and [`Headers`], on any
+//! [`async_nats::HeaderMap`]. Spans are one's own then.
+//!
+//! ```no_run
+//! use async_nats::{HeaderMap, Message};
+//! use dynamo_trace_nats::{Headers, HeadersMut, Propagation};
+//! use opentelemetry::Context;
+//! use opentelemetry::trace::FutureExt;
+//!
+//! async fn send(nats: &async_nats::Client) -> Result<(), async_nats::Error> {
+//!     let mut headers = HeaderMap::new();
+//!     Propagation::global().inject(&Context::current(), &mut HeadersMut(&mut headers));
+//!     nats.publish_with_headers("events", headers, "started".into())
+//!         .await?;
+//!     Ok(())
+//! }
+//!
+//! async fn work(message: Message) {
+//!     let headers = message.headers.clone().unwrap_or_default();
+//!     let cx = Propagation::global().extract(&Context::current(), &Headers(&headers));
+//!     async { println!("{} bytes", message.payload.len()) }
+//!         .with_context(cx)
+//!         .await;
+//! }
+//! ```
+//!
+//! A message that came by other means becomes a [`Received`] by [`Client::receive`].
 
 mod attributes;
 mod broker;
@@ -55,6 +85,7 @@ pub mod service;
 mod settings;
 mod subject;
 mod subscriber;
+mod subscription;
 
 pub use broker::{BrokerCounts, BrokerSpans};
 pub use carrier::{Headers, HeadersMut};

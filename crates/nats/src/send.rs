@@ -4,7 +4,7 @@ use crate::attributes::{self, Operation};
 use crate::carrier::{Headers, HeadersMut, wire_len};
 use crate::settings::Settings;
 use async_nats::HeaderMap;
-use dynamo_trace_core::{Carrier, CarrierMut, Field, SpanGuard, Trust};
+use dynamo_trace_core::{Carrier, CarrierMut, Detail, Field, SpanGuard, Trust};
 use opentelemetry::Context;
 use opentelemetry::trace::{Link, SpanKind};
 
@@ -36,12 +36,16 @@ impl Settings {
             Operation::Publish if creation.is_none() => SpanKind::Producer,
             _ => SpanKind::Client,
         };
-        let mut builder =
-            attributes::send_span(operation, kind, self.subjects.destination(subject));
-        if let Some(link) = creation.and_then(|headers| self.creation_link(headers)) {
-            builder = builder.with_links(vec![link]);
-        }
-        let guard = self.instrumentation.start(builder, &Context::current());
+        let describe = |detail| {
+            let destination = self.subjects.destination(subject);
+            let mut builder = attributes::send_span(operation, kind, destination, detail);
+            let creation = creation.filter(|_| detail == Detail::Full);
+            if let Some(link) = creation.and_then(|headers| self.creation_link(headers)) {
+                builder.links = Some(vec![link]);
+            }
+            builder
+        };
+        let guard = (self.instrumentation).start_with(Context::current(), describe);
         guard.set_attributes(attributes::message_attributes(size.body, headers.as_ref()));
         let headers = self.inject(guard.context(), headers, size);
         (guard, headers)
@@ -60,6 +64,11 @@ impl Settings {
         let given = headers.is_some();
         let mut headers = headers.unwrap_or_default();
         let propagation = self.instrumentation.propagation();
+        if headers.is_empty() {
+            propagation.inject(cx, &mut HeadersMut(&mut headers));
+            self.fit(&mut headers, None, size);
+            return (given || !headers.is_empty()).then_some(headers);
+        }
         // What the author wrote has to be there again if the context does not fit.
         let original = propagation
             .fields()

@@ -132,12 +132,12 @@ async fn a_request_costs_few_allocations() {
         (sdk, None, ok as fn() -> Response, true, 7),
         (sdk, sampled, ok, true, 8),
         (sdk, sampled, error, true, 10),
-        (sdk, unsampled, ok, true, 6),
-        (sdk, unsampled, error, true, 8),
+        (sdk, unsampled, ok, true, 5),
+        (sdk, unsampled, error, true, 7),
         // Without an SDK: the context that passes through, and nothing that does.
-        (none, sampled, ok, true, 5),
-        (none, sampled, error, true, 7),
-        (none, None, ok, true, 1),
+        (none, sampled, ok, true, 4),
+        (none, sampled, error, true, 6),
+        (none, None, ok, true, 0),
         // Without a span.
         (sdk, sampled, ok, false, 0),
         (sdk, sampled, error, false, 3),

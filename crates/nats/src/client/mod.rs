@@ -1,6 +1,7 @@
 mod publish;
 mod request;
 mod subscribe;
+mod traits;
 
 use crate::send::Size;
 use crate::settings::Settings;
@@ -14,8 +15,10 @@ use std::sync::Arc;
 /// An [`async_nats::Client`] that carries trace context. Cheap to clone.
 ///
 /// Reads as the client itself, so that what has no part in tracing (`flush`, `drain`,
-/// `server_info`, `new_inbox`) is there as ever. The methods here hide those of the same name;
-/// what is sent by other means, such as the client's `Sink`, carries no context.
+/// `server_info`, `new_inbox`) is there as ever. The methods here hide those of the same name.
+/// Code that is generic over async-nats' [`traits`](async_nats::client::traits), or over a `Sink`
+/// of messages, is traced as well when it is given this client. What takes an
+/// [`async_nats::Client`] itself sends no context: see [without this client](crate#without-this-client).
 ///
 /// ```no_run
 /// use dynamo_trace_nats::{Client, Trust};

@@ -5,6 +5,7 @@ use async_nats::client::traits::Publisher;
 use async_nats::message::OutboundMessage;
 use async_nats::{HeaderMap, Subject, ToSubject};
 use bytes::Bytes;
+use dynamo_trace_core::SpanGuard;
 
 /// # Publishing
 ///
@@ -38,7 +39,10 @@ impl Client {
         subject: S,
         payload: Bytes,
     ) -> Result<(), PublishError> {
-        self.send(subject.to_subject(), None, None, payload).await
+        let subject = subject.to_subject();
+        let (guard, headers) = self.begin(&subject, None, &payload);
+        let message = message(subject, None, headers, payload);
+        end(guard, self.inner.publish_message(message).await)
     }
 
     /// Publishes a message with headers. See [Publishing](#publishing).
@@ -56,8 +60,10 @@ impl Client {
         headers: HeaderMap,
         payload: Bytes,
     ) -> Result<(), PublishError> {
-        self.send(subject.to_subject(), None, Some(headers), payload)
-            .await
+        let subject = subject.to_subject();
+        let (guard, headers) = self.begin(&subject, Some(headers), &payload);
+        let message = message(subject, None, headers, payload);
+        end(guard, self.inner.publish_message(message).await)
     }
 
     /// Publishes a message that asks for replies on the subject `reply`. See
@@ -76,8 +82,10 @@ impl Client {
         reply: R,
         payload: Bytes,
     ) -> Result<(), PublishError> {
-        let reply = Some(reply.to_subject());
-        self.send(subject.to_subject(), reply, None, payload).await
+        let (subject, reply) = (subject.to_subject(), reply.to_subject());
+        let (guard, headers) = self.begin(&subject, None, &payload);
+        let message = message(subject, Some(reply), headers, payload);
+        end(guard, self.hand_over(message).await)
     }
 
     /// Publishes a message with headers that asks for replies on the subject `reply`. See
@@ -97,53 +105,88 @@ impl Client {
         headers: HeaderMap,
         payload: Bytes,
     ) -> Result<(), PublishError> {
-        let reply = Some(reply.to_subject());
-        self.send(subject.to_subject(), reply, Some(headers), payload)
-            .await
+        let (subject, reply) = (subject.to_subject(), reply.to_subject());
+        let (guard, headers) = self.begin(&subject, Some(headers), &payload);
+        let message = message(subject, Some(reply), headers, payload);
+        end(guard, self.hand_over(message).await)
     }
 
-    async fn send(
+    /// Publishes a message that is put together already, as
+    /// [`Publisher::publish_message`](async_nats::client::traits::Publisher::publish_message)
+    /// does. See [Publishing](#publishing). Its reply subject is not checked.
+    ///
+    /// # Errors
+    ///
+    /// As [`async_nats::Client::publish`]; the span ends as failed.
+    ///
+    /// # Cancel safety
+    ///
+    /// As [`publish`](Self::publish).
+    pub async fn publish_message(&self, mut message: OutboundMessage) -> Result<(), PublishError> {
+        let guard = self.begin_message(&mut message);
+        end(guard, self.inner.publish_message(message).await)
+    }
+
+    pub(super) fn begin_message(&self, message: &mut OutboundMessage) -> SpanGuard {
+        let headers = message.headers.take();
+        let (guard, headers) = self.begin(&message.subject, headers, &message.payload);
+        message.headers = headers;
+        guard
+    }
+
+    /// Starts the span of a message, and gives the headers with its context. What follows need not
+    /// run inside the span: it is nothing of the user's.
+    fn begin(
         &self,
-        subject: Subject,
-        reply: Option<Subject>,
+        subject: &str,
         headers: Option<HeaderMap>,
-        payload: Bytes,
-    ) -> Result<(), PublishError> {
+        payload: &Bytes,
+    ) -> (SpanGuard, Option<HeaderMap>) {
         let size = self.size(payload.len());
-        let (guard, headers) =
-            self.settings
-                .start_send(Operation::Publish, &subject, headers, size);
-        let sent = self.hand_over(subject, reply, headers, payload);
-        guard.run_judged(sent, attributes::published).await
+        let settings = &self.settings;
+        settings.start_send(Operation::Publish, subject, headers, size)
     }
 
     /// To the connection, as it is.
-    pub(super) async fn hand_over(
-        &self,
-        subject: Subject,
-        reply: Option<Subject>,
-        headers: Option<HeaderMap>,
-        payload: Bytes,
-    ) -> Result<(), PublishError> {
+    pub(super) async fn hand_over(&self, message: OutboundMessage) -> Result<(), PublishError> {
         let inner = &self.inner;
-        match (reply, headers) {
-            // `publish_message` takes the subject itself, the others a copy.
-            (None, headers) => {
-                let message = OutboundMessage {
-                    subject,
-                    reply: None,
-                    payload,
-                    headers,
-                };
-                inner.publish_message(message).await
-            }
-            // `publish_message` would not check the reply subject.
-            (Some(reply), None) => inner.publish_with_reply(subject, reply, payload).await,
-            (Some(reply), Some(headers)) => {
+        let OutboundMessage {
+            subject,
+            reply: Some(reply),
+            payload,
+            headers,
+        } = message
+        else {
+            // It takes the subject itself, the others a copy.
+            return inner.publish_message(message).await;
+        };
+        // `publish_message` would not check the reply subject.
+        match headers {
+            None => inner.publish_with_reply(subject, reply, payload).await,
+            Some(headers) => {
                 inner
                     .publish_with_reply_and_headers(subject, reply, headers, payload)
                     .await
             }
         }
     }
+}
+
+const fn message(
+    subject: Subject,
+    reply: Option<Subject>,
+    headers: Option<HeaderMap>,
+    payload: Bytes,
+) -> OutboundMessage {
+    OutboundMessage {
+        subject,
+        reply,
+        payload,
+        headers,
+    }
+}
+
+pub(super) fn end(guard: SpanGuard, sent: Result<(), PublishError>) -> Result<(), PublishError> {
+    guard.end(attributes::published(&sent));
+    sent
 }

@@ -1,6 +1,7 @@
 use super::Client;
 use crate::attributes::{self, Operation};
 use async_nats::client::{PublishError, PublishErrorKind, Request, RequestError};
+use async_nats::message::OutboundMessage;
 use async_nats::{HeaderMap, Message, ToSubject};
 use bytes::Bytes;
 use opentelemetry::Context;
@@ -151,6 +152,12 @@ impl Client {
         // Not inside `map_current`: a propagator of the user's may attach a context.
         let cx = Context::current();
         let headers = self.settings.inject(&cx, headers, self.size(payload.len()));
-        self.hand_over(reply, None, headers, payload).await
+        let reply = OutboundMessage {
+            subject: reply,
+            reply: None,
+            payload,
+            headers,
+        };
+        self.hand_over(reply).await
     }
 }

@@ -1,7 +1,9 @@
 use super::Client;
-use crate::subscriber::{Subscriber, Subscription};
+use crate::subscriber::Subscriber;
+use crate::subscription::Subscription;
 use async_nats::client::SubscribeError;
-use async_nats::{Subject, ToSubject};
+use async_nats::{Message, Subject, ToSubject};
+use dynamo_trace_core::Received;
 
 /// # Subscribing
 ///
@@ -57,6 +59,28 @@ impl Client {
         let subscription = self.subscription(&subject, Some(&queue_group));
         let inner = self.inner.queue_subscribe(subject, queue_group).await?;
         Ok(Subscriber::new(inner, subscription))
+    }
+
+    /// Takes a message that came by other means, such as one of an [`async_nats::Subscriber`]: it
+    /// is read and processed as those of a subscription of this client.
+    ///
+    /// Its span is named after its own subject, since nothing says which pattern was subscribed.
+    /// Where that could be any, register templates: see
+    /// [`with_subject_templates`](Self::with_subject_templates).
+    ///
+    /// ```no_run
+    /// # async fn example(message: async_nats::Message) -> Result<(), async_nats::Error> {
+    /// let nats = async_nats::connect("localhost").await?;
+    /// let nats = dynamo_trace_nats::Client::new(nats).with_subject_templates(["orders.*"]);
+    /// nats.receive(message)
+    ///     .process(|message| async move { println!("{}", message.subject) })
+    ///     .await;
+    /// # Ok(())
+    /// # }
+    /// ```
+    #[must_use]
+    pub fn receive(&self, message: Message) -> Received<Message> {
+        self.settings.received(message, self.settings.clone())
     }
 
     fn subscription(&self, subject: &Subject, queue_group: Option<&str>) -> Subscription {

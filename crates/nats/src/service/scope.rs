@@ -1,11 +1,11 @@
 use super::Request;
 use crate::client::Client;
-use crate::subscriber::Subscription;
+use crate::subscription::Subscription;
 use crate::{RelationRule, attributes};
 use async_nats::Message;
 use dynamo_trace_core::received::Consumer;
 use dynamo_trace_core::span::Verdict;
-use dynamo_trace_core::{Instrumentation, Remote};
+use dynamo_trace_core::{Detail, Instrumentation, Remote};
 use opentelemetry::trace::SpanBuilder;
 use std::sync::Arc;
 
@@ -76,6 +76,10 @@ impl Served {
 impl Consumer<Request> for Served {
     fn span(&self, request: &Request) -> SpanBuilder {
         self.subscription.span(&request.message)
+    }
+
+    fn span_with(&self, request: &Request, detail: Detail) -> SpanBuilder {
+        self.subscription.span_with(&request.message, detail)
     }
 
     fn instrumentation(&self) -> &Instrumentation {

@@ -17,3 +17,4 @@ mod request;
 mod service;
 mod subscribe;
 mod support;
+mod traits;

@@ -5,7 +5,7 @@ use dynamo_trace_testkit::servers::NatsServer;
 use futures_core::Stream;
 use opentelemetry::trace::{SpanContext, SpanId, TraceContextExt, TraceFlags, TraceId, TraceState};
 use opentelemetry::{Context, Value};
-use opentelemetry_sdk::trace::{InMemorySpanExporter, SdkTracerProvider, SpanData};
+use opentelemetry_sdk::trace::{InMemorySpanExporter, Sampler, SdkTracerProvider, SpanData};
 use std::time::Duration;
 use tokio::io::{AsyncBufReadExt, AsyncWriteExt};
 
@@ -16,11 +16,16 @@ pub(crate) struct Server(NatsServer);
 
 impl Server {
     pub(crate) async fn start() -> Self {
-        Self(
-            NatsServer::start()
-                .await
-                .unwrap_or_else(|error| panic!("{error}")),
-        )
+        Self::start_with("").await
+    }
+
+    pub(crate) async fn start_with(config: &str) -> Self {
+        let server = NatsServer::start_with(config).await;
+        Self(server.unwrap_or_else(|error| panic!("{error}")))
+    }
+
+    pub(crate) fn url(&self) -> String {
+        self.0.url()
     }
 
     pub(crate) async fn connect(&self) -> async_nats::Client {
@@ -72,7 +77,10 @@ pub(crate) struct Setup {
 }
 
 pub(crate) async fn setup() -> Setup {
-    let server = Server::start().await;
+    setup_with_server(Server::start().await).await
+}
+
+pub(crate) async fn setup_with_server(server: Server) -> Setup {
     let (provider, spans) = provider();
     let nats = Client::new(server.connect().await).with_tracer_provider(&provider);
     Setup {
@@ -83,9 +91,11 @@ pub(crate) async fn setup() -> Setup {
     }
 }
 
+/// Every span that is not below one that is not sampled.
 pub(crate) fn provider() -> (SdkTracerProvider, Spans) {
     let exporter = InMemorySpanExporter::default();
     let provider = SdkTracerProvider::builder()
+        .with_sampler(Sampler::ParentBased(Box::new(Sampler::AlwaysOn)))
         .with_simple_exporter(exporter.clone())
         .build();
     (provider, Spans(exporter))
@@ -144,6 +154,14 @@ pub(crate) fn remote_span() -> SpanContext {
 
 pub(crate) fn remote_context() -> Context {
     Context::new().with_remote_span_context(remote_span())
+}
+
+/// Below a span that is not sampled.
+pub(crate) fn unsampled_context() -> Context {
+    let (trace_id, span_id) = (remote_span().trace_id(), remote_span().span_id());
+    let flags = TraceFlags::NOT_SAMPLED;
+    let span = SpanContext::new(trace_id, span_id, flags, true, TraceState::NONE);
+    Context::new().with_remote_span_context(span)
 }
 
 pub(crate) fn header(message: &Message, name: &'static str) -> Option<String> {
