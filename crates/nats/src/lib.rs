@@ -8,6 +8,7 @@
 //! |---|---|---|---|
 //! | [`publish`](Client::publish) | PRODUCER `publish {subject}` | first poll | handed to the connection |
 //! | [`request`](Client::request) | CLIENT `request {subject}` | first poll | the reply is in |
+//! | [`request_stream`](Client::request_stream) | CLIENT `request {subject}` | first poll | the [stream of replies](Replies) ends |
 //! | [`reply`](Client::reply) | none: the responder's span covers it | | |
 //! | [`process`](Received::process), an event | CONSUMER `process {pattern}` | `process` | the work is done |
 //! | [`process`](Received::process), a request | SERVER `process {pattern}` | `process` | the work is done |
@@ -80,6 +81,7 @@ mod broker;
 mod carrier;
 mod client;
 pub mod jetstream;
+mod replies;
 mod send;
 pub mod service;
 mod settings;
@@ -92,4 +94,5 @@ pub use carrier::{Headers, HeadersMut};
 pub use client::Client;
 pub use dynamo_trace_core::received::RelationRule;
 pub use dynamo_trace_core::{Propagation, Received, Relation, Trust};
+pub use replies::Replies;
 pub use subscriber::Subscriber;

@@ -1,5 +1,6 @@
 mod publish;
 mod request;
+mod request_stream;
 mod subscribe;
 mod traits;
 

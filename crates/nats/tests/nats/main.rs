@@ -13,6 +13,7 @@ mod jetstream;
 mod kv;
 mod object_store;
 mod publish;
+mod replies;
 mod request;
 mod service;
 mod subscribe;
