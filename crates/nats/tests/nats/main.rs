@@ -8,6 +8,7 @@
 )]
 
 mod conformance;
+mod faults;
 mod hostile;
 mod jetstream;
 mod kv;
@@ -18,4 +19,5 @@ mod request;
 mod service;
 mod subscribe;
 mod support;
+mod templates;
 mod traits;
