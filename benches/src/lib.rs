@@ -1,5 +1,5 @@
 //! What the tower layers cost, beside those of others: in one process, without sockets, one
-//! request at a time.
+//! request at a time. And what the NATS client costs, through a real server.
 //!
 //! Tracer providers and subscribers are global, so each contender is measured in a process of its
 //! own for each mode. The processes take turns, and each turn is compared with the bare service's
@@ -10,6 +10,7 @@ mod child;
 mod contender;
 mod grpc;
 mod http;
+mod nats;
 mod process;
 mod rounds;
 mod table;

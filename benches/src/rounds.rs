@@ -8,7 +8,7 @@ use crate::contender::{Contender, Suite};
 use crate::process::{ALLOCATIONS, NANOSECONDS, Process};
 use crate::table::{Cost, Table};
 use crate::telemetry::Mode;
-use crate::{grpc, http};
+use crate::{grpc, http, nats};
 
 /// Rounds before the processes are replaced: where code and data lie in memory differs between
 /// processes, and matters.
@@ -30,6 +30,7 @@ pub struct Options {
 enum Transport {
     Http,
     Grpc,
+    Nats,
 }
 
 impl Options {
@@ -41,6 +42,13 @@ impl Options {
     #[expect(clippy::print_stdout, reason = "the tables are the output")]
     pub fn run(&self) -> anyhow::Result<()> {
         let rounds = self.rounds.get();
+        if matches!(self.transport, None | Some(Transport::Nats)) {
+            println!("Throughput (median of {rounds} rounds, ± half the interquartile range).\n");
+            println!("{}", nats::measure(rounds)?);
+        }
+        if matches!(self.transport, Some(Transport::Nats)) {
+            return Ok(());
+        }
         println!(
             "Nanoseconds (median of {rounds} rounds, ± half the interquartile range), allocations."
         );

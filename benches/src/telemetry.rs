@@ -54,19 +54,22 @@ impl Mode {
         format!("00-{TRACE_ID:032x}-{PARENT_ID:016x}-{flags:02x}")
     }
 
-    pub(crate) fn install(self, needs: Needs) -> anyhow::Result<()> {
+    pub(crate) fn provider(self) -> SdkTracerProvider {
         let sampler = match self {
-            Self::None => return Ok(()),
-            Self::Unsampled => Sampler::ParentBased(Box::new(Sampler::AlwaysOff)),
             Self::Sampled => Sampler::AlwaysOn,
+            _ => Sampler::ParentBased(Box::new(Sampler::AlwaysOff)),
         };
-        if needs == Needs::Nothing {
-            return Ok(());
-        }
-        let provider = SdkTracerProvider::builder()
+        SdkTracerProvider::builder()
             .with_sampler(sampler)
             .with_span_processor(Discard)
-            .build();
+            .build()
+    }
+
+    pub(crate) fn install(self, needs: Needs) -> anyhow::Result<()> {
+        if self == Self::None || needs == Needs::Nothing {
+            return Ok(());
+        }
+        let provider = self.provider();
         global::set_text_map_propagator(TraceContextPropagator::new());
         global::set_tracer_provider(provider.clone());
         // As set-up with dynamo-trace does.

@@ -21,7 +21,7 @@ usage: cargo xtask <task> [options]
           installed; with options, which go to `cargo test`, only the former
   lint    formatting, clippy, documentation, dependencies
   check   lint and test: what CI runs
-  bench   measure what the layers cost, beside those of others; `http` or `grpc` alone
+  bench   measure what the layers cost, beside those of others; `http`, `grpc` or `nats` alone
             --rounds N        how often each is timed (60)
 ";
 
@@ -88,6 +88,9 @@ fn test_newest() -> Result<(), String> {
 const BENCHES: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../benches/Cargo.toml");
 
 fn bench(options: &[String]) -> Result<(), String> {
+    if !options.iter().any(|only| only == "http" || only == "grpc") {
+        tools::ensure()?;
+    }
     // All of its programs: the one that runs starts the others.
     cargo::run(&["build", "--release", "--manifest-path", BENCHES])?;
     let mut arguments = vec!["run", "--release", "--manifest-path", BENCHES, "--"];
