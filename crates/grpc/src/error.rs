@@ -1,4 +1,4 @@
-//! What services and bodies under tonic fail with.
+//! What services and bodies under tonic fail with, for adapters of what is built on gRPC.
 
 use crate::status;
 use dynamo_trace_http::engine::error::{self, sources};
@@ -8,13 +8,15 @@ use tonic::{Code, ConnectError, Status, TimeoutExpired, transport};
 
 /// The code that tonic makes of the error for the caller, but for a deadline: that is
 /// `CANCELLED` in tonic.
-pub(crate) fn code<E: 'static>(error: &E) -> Code {
+#[must_use]
+pub fn code<E: 'static>(error: &E) -> Code {
     let code = as_error(error).and_then(|error| sources(error).find_map(known_code));
     code.unwrap_or(Code::Unknown)
 }
 
-/// Why the transport failed, if it was for I/O.
-pub(crate) fn io_kind<E: 'static>(error: &E) -> Option<String> {
+/// Why the transport failed, if it was for I/O: as `error.type` has it.
+#[must_use]
+pub fn io_kind<E: 'static>(error: &E) -> Option<String> {
     as_error(error).and_then(error::io_kind)
 }
 

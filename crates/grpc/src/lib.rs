@@ -106,7 +106,7 @@ mod address;
 pub mod attributes;
 mod carrier;
 mod deadline;
-mod error;
+pub mod error;
 mod interceptor;
 mod media;
 mod messages;
