@@ -99,6 +99,7 @@ mod companion;
 mod semantics;
 mod watch;
 
+pub use channel::KeepAliveFailures;
 pub use client::{Client, ClientBuilder};
 pub use dynamo_trace_core::received::RelationRule;
 pub use dynamo_trace_core::{Propagation, Received, Relation, Trust};

@@ -1,63 +1,29 @@
 use crate::SCOPE;
 use crate::attributes::{
-    DB_OPERATION_NAME, DB_RESPONSE_STATUS_CODE, DB_SYSTEM_NAME, DEFAULT_PORT, ETCD, SERVER_ADDRESS,
-    SERVER_PORT,
+    DB_COLLECTION_NAME, DB_OPERATION_NAME, DB_RESPONSE_STATUS_CODE, DB_SYSTEM_NAME, ETCD,
 };
+use crate::channel::{Server, Servers, Template};
+use dynamo_trace_core::span::{SharedText, shared_text, span_name};
 use dynamo_trace_core::{Detail, Ending};
-use dynamo_trace_grpc::status;
+use dynamo_trace_grpc::{error, status};
 use dynamo_trace_http::engine::{
     AnyBody, Head, Measures, Record, Semantics, Settings, StreamSummary,
 };
 use http::{HeaderMap, Request, Response, StatusCode, Uri};
 use opentelemetry::KeyValue;
 use opentelemetry::trace::{SpanBuilder, SpanKind};
-use std::sync::{Arc, LazyLock, OnceLock};
+use std::borrow::Cow;
+use std::sync::{Arc, LazyLock};
 use tonic::Code;
+
+/// How many attributes a span has at most, to the end.
+const ATTRIBUTES: usize = 9;
 
 /// The database semantic conventions for etcd: what the engine of the HTTP and gRPC adapters
 /// does with an etcd RPC. No key, no value.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Etcd {
-    server: Arc<OnceLock<Server>>,
-}
-
-#[derive(Debug)]
-struct Server {
-    host: String,
-    port: Option<u16>,
-}
-
-impl Etcd {
-    /// Says which endpoints the channel has. Spans name the server only if there is one: of
-    /// several, the channel does not tell which one took the call.
-    pub(crate) fn set_endpoints<'e>(&self, mut endpoints: impl Iterator<Item = &'e str>) {
-        if let (Some(only), None) = (endpoints.next(), endpoints.next())
-            && let Some(server) = Server::parse(only)
-        {
-            // A second endpoint list does not come: one builder makes one client.
-            let _ = self.server.set(server);
-        }
-    }
-}
-
-impl Server {
-    fn parse(endpoint: &str) -> Option<Self> {
-        let uri: Uri = endpoint.parse().ok()?;
-        let authority = uri.authority()?;
-        let host = authority.host();
-        let port = match (authority.port_u16(), uri.scheme_str()) {
-            (Some(port), _) => port,
-            (None, Some("https")) => 443,
-            (None, _) => 80,
-        };
-        Some(Self {
-            host: host
-                .trim_start_matches('[')
-                .trim_end_matches(']')
-                .to_owned(),
-            port: (port != DEFAULT_PORT).then_some(port),
-        })
-    }
+    pub(crate) servers: Arc<Servers>,
 }
 
 /// The method of `/{package}.{Service}/{Method}`; unique over etcd's services.
@@ -98,23 +64,22 @@ impl Semantics for Etcd {
         detail: Detail,
         _: &mut (),
     ) -> SpanBuilder {
-        let operation = operation(request.uri()).to_owned();
+        let builder = SpanBuilder::from_name(name(request));
         if detail == Detail::Name {
-            return SpanBuilder::from_name(operation);
+            return builder;
         }
-        let mut attributes = Vec::with_capacity(6);
-        attributes.extend(self.attributes(operation.clone()));
-        SpanBuilder::from_name(operation).with_attributes(attributes)
+        let mut attributes = Vec::with_capacity(ATTRIBUTES);
+        attributes.extend(self.attributes(request));
+        builder.with_attributes(attributes)
     }
 
     fn remember<B: 'static>(&self, _: &SpanKind, _: &mut Request<B>, _: &mut ()) {}
 
     fn measures<B>(&self, _: &SpanKind, request: &Request<B>) -> Measures {
-        let operation = operation(request.uri()).to_owned();
         Measures {
             duration: "db.client.operation.duration",
             active: None,
-            attributes: self.attributes(operation).collect(),
+            attributes: self.attributes(request).collect(),
         }
     }
 
@@ -141,21 +106,45 @@ impl Semantics for Etcd {
         status::of(trailers).map(|code| ending(code, record))
     }
 
+    fn on_error<E: 'static>(&self, record: &mut Record<()>, error: &E) -> Ending {
+        match (ending(error::code(error), record), error::io_kind(error)) {
+            (Ending::Failed(_), Some(kind)) => Ending::failed(kind),
+            (ending, _) => ending,
+        }
+    }
+
     fn on_body_end(&self, _: &mut Record<()>, _: &StreamSummary) {}
 }
 
 impl Etcd {
-    fn attributes(&self, operation: String) -> impl Iterator<Item = KeyValue> + use<> {
-        let server = self.server.get();
-        let address = server.map(|server| KeyValue::new(SERVER_ADDRESS, server.host.clone()));
-        let port = server.and_then(|server| server.port);
-        let port = port.map(|port| KeyValue::new(SERVER_PORT, i64::from(port)));
+    fn attributes<B>(&self, request: &Request<B>) -> impl Iterator<Item = KeyValue> + use<B> {
+        let operation = SharedText::value_of(operation(request.uri()));
+        let template = template(request).map(SharedText::value_of);
+        let template = template.map(|template| KeyValue::new(DB_COLLECTION_NAME, template));
         let operation = [
             KeyValue::new(DB_SYSTEM_NAME, ETCD),
             KeyValue::new(DB_OPERATION_NAME, operation),
         ];
-        operation.into_iter().chain(address).chain(port)
+        let server = self.servers.only().into_iter();
+        let server = server.flat_map(Server::attributes);
+        operation.into_iter().chain(template).chain(server)
     }
+}
+
+/// `{operation}`, or `{operation} {template}` where the user asked for that.
+fn name<B>(request: &Request<B>) -> Cow<'static, str> {
+    let operation = operation(request.uri());
+    match (shared_text(operation), template(request)) {
+        (Some(operation), Some(template)) => span_name(operation.as_str(), template).0,
+        (Some(operation), None) => operation.as_str().into(),
+        (None, Some(template)) => format!("{operation} {template}").into(),
+        (None, None) => operation.to_owned().into(),
+    }
+}
+
+fn template<B>(request: &Request<B>) -> Option<&str> {
+    let template: &Template = request.extensions().get()?;
+    Some(&template.0)
 }
 
 fn ending(code: Code, record: &mut Record<()>) -> Ending {
@@ -165,30 +154,4 @@ fn ending(code: Code, record: &mut Record<()>) -> Ending {
     let name = status::name(code);
     record.set_measured(KeyValue::new(DB_RESPONSE_STATUS_CODE, name));
     Ending::failed(name)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn server(endpoints: &[&str]) -> Option<(String, Option<u16>)> {
-        let etcd = Etcd::default();
-        etcd.set_endpoints(endpoints.iter().copied());
-        etcd.server
-            .get()
-            .map(|server| (server.host.clone(), server.port))
-    }
-
-    #[test]
-    fn only_a_single_endpoint_is_named() {
-        let named = |host: &str, port| Some((host.to_owned(), port));
-        assert_eq!(server(&["localhost:2379"]), named("localhost", None));
-        assert_eq!(server(&["http://[::1]:2380"]), named("::1", Some(2380)));
-        assert_eq!(
-            server(&["https://etcd.example"]),
-            named("etcd.example", Some(443))
-        );
-        assert_eq!(server(&["a:2379", "b:2379"]), None);
-        assert_eq!(server(&["not an endpoint"]), None);
-    }
 }

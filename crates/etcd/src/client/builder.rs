@@ -1,6 +1,6 @@
 use super::{Client, Shared};
 use crate::SCOPE;
-use crate::channel::{EtcdLayer, Traced};
+use crate::channel::{EtcdLayer, Templates, Traced};
 use crate::companion::{Companions, Prefix};
 use crate::semantics::Etcd;
 use dynamo_trace_core::received::RelationRule;
@@ -32,6 +32,7 @@ pub struct ClientBuilder {
     trust: Trust,
     relation: RelationRule,
     prefix: Option<Prefix>,
+    templates: Option<Templates>,
 }
 
 impl ClientBuilder {
@@ -45,6 +46,7 @@ impl ClientBuilder {
             trust: Trust::default(),
             relation: RelationRule::default(),
             prefix: Prefix::new(Prefix::DEFAULT.into()),
+            templates: None,
         }
     }
 
@@ -96,8 +98,36 @@ impl ClientBuilder {
         self
     }
 
+    /// Names spans after the first of these templates that a call's key matches: with
+    /// `instances/*`, a put of `instances/7` is `Put instances/*`, and has the template as
+    /// [`db.collection.name`](crate::attributes::DB_COLLECTION_NAME). Keys are on no span without
+    /// it, and the key itself is on none with it.
+    ///
+    /// A `*` stands for any text without a `/`, at the end of the template for any text. Locks and
+    /// elections have names for keys; a transaction is named where all of its operations match the
+    /// same template, a range after its first key. The first message of each call is looked into
+    /// for it, which costs nothing without templates.
+    ///
+    /// ```no_run
+    /// # async fn example() -> Result<(), dynamo_trace_etcd::Error> {
+    /// let etcd = dynamo_trace_etcd::Client::builder()
+    ///     .with_key_templates(["instances/*", "config/*/model"])
+    ///     .connect(["localhost:2379"], None)
+    ///     .await?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn with_key_templates<T: Into<String>>(
+        mut self,
+        templates: impl IntoIterator<Item = T>,
+    ) -> Self {
+        self.templates = Templates::new(templates.into_iter().map(Into::into));
+        self
+    }
+
     /// Connects to the servers at `endpoints`, balancing between them, with etcd-client's own
-    /// options: user, TLS, timeouts, keep-alive.
+    /// options: user, TLS, timeouts, keep-alive. Not with its `tls-openssl`, whose connector it
+    /// gives to nobody: that connection fails.
     ///
     /// As with etcd-client, a connection is made on the first call; with a user, that is the
     /// authentication in here.
@@ -111,8 +141,6 @@ impl ClientBuilder {
         endpoints: S,
         options: Option<ConnectOptions>,
     ) -> Result<Client, Error> {
-        self.semantics
-            .set_endpoints(endpoints.as_ref().iter().map(AsRef::as_ref));
         let (traced, shared) = self.build();
         let inner =
             etcd_client::Client::connect_with_balanced_channel(endpoints, options, traced).await?;
@@ -142,10 +170,14 @@ impl ClientBuilder {
             trust: self.trust,
             relation: self.relation,
             companions: Arc::clone(&companions),
+            keep_alives: Arc::default(),
         };
         let traced = Traced {
             layer: self.layer,
             companions,
+            servers: self.semantics.servers,
+            templates: self.templates,
+            keep_alives: Arc::clone(&shared.keep_alives),
         };
         (traced, Arc::new(shared))
     }

@@ -1,25 +1,32 @@
 //! The client: etcd-client's, on a channel that is traced.
 
+mod auth;
 mod builder;
+mod cluster;
+mod election;
+mod kv;
+mod lease;
+mod lock;
+mod maintenance;
+mod roles;
+mod users;
 
 pub use builder::ClientBuilder;
 
+use crate::channel::{KeepAliveFailures, KeepAlives};
 use crate::companion::{Companions, Prefix};
 use crate::watch::Watcher;
 use dynamo_trace_core::received::RelationRule;
 use dynamo_trace_core::{Instrumentation, Trust};
-use etcd_client::{
-    ConnectOptions, DeleteOptions, DeleteResponse, Error, GetOptions, GetResponse,
-    LeaseGrantOptions, LeaseGrantResponse, LeaseKeepAliveStream, LeaseKeeper, LeaseRevokeResponse,
-    PutOptions, PutResponse, Txn, TxnResponse, WatchOptions,
-};
+use etcd_client::{ConnectOptions, Error, WatchOptions};
 use std::fmt;
-use std::ops::Deref;
+use std::ops::{Deref, DerefMut};
 use std::sync::Arc;
 
 /// An etcd client whose calls are spans and whose puts carry their context.
 ///
-/// It is [`etcd_client::Client`], connected through a traced channel: the clients that
+/// It is [`etcd_client::Client`], connected through a traced channel: it derefs to that, so is
+/// passed on where a `&mut etcd_client::Client` is wanted. The clients that
 /// [`kv_client`](etcd_client::Client::kv_client),
 /// [`lease_client`](etcd_client::Client::lease_client) and their like hand out are traced as
 /// well, and so is [`into_inner`](Self::into_inner), for code that wants the original type.
@@ -28,10 +35,10 @@ use std::sync::Arc;
 ///
 /// Cheap to clone; its methods take `&self`.
 ///
-/// A client that was connected to a single endpoint names that one in its spans, also after
+/// Spans name the server while there is one endpoint, also after
 /// [`add_endpoint`](etcd_client::Client::add_endpoint) and
-/// [`remove_endpoint`](etcd_client::Client::remove_endpoint): connect to all of them instead, and
-/// none is named.
+/// [`remove_endpoint`](etcd_client::Client::remove_endpoint): of several it is not known which one
+/// takes a call. A channel of one's own is not known at all.
 ///
 /// # Errors
 ///
@@ -57,6 +64,7 @@ pub(crate) struct Shared {
     pub(crate) trust: Trust,
     pub(crate) relation: RelationRule,
     pub(crate) companions: Arc<Companions>,
+    pub(crate) keep_alives: Arc<KeepAlives>,
 }
 
 impl Client {
@@ -81,58 +89,6 @@ impl Client {
         ClientBuilder::new()
     }
 
-    /// Puts a key: `Put`.
-    ///
-    /// # Errors
-    ///
-    /// [`Error::GRpcStatus`] as etcd answers, and [`Error::TransportError`].
-    pub async fn put(
-        &self,
-        key: impl Into<Vec<u8>>,
-        value: impl Into<Vec<u8>>,
-        options: Option<PutOptions>,
-    ) -> Result<PutResponse, Error> {
-        self.inner.kv_client().put(key, value, options).await
-    }
-
-    /// Gets a key or a range of keys: `Range`. A range that covers the companion prefix has the
-    /// companions too.
-    ///
-    /// # Errors
-    ///
-    /// As [`put`](Self::put).
-    pub async fn get(
-        &self,
-        key: impl Into<Vec<u8>>,
-        options: Option<GetOptions>,
-    ) -> Result<GetResponse, Error> {
-        self.inner.kv_client().get(key, options).await
-    }
-
-    /// Deletes a key or a range of keys: `DeleteRange`. Their companions go with them and are
-    /// not counted.
-    ///
-    /// # Errors
-    ///
-    /// As [`put`](Self::put).
-    pub async fn delete(
-        &self,
-        key: impl Into<Vec<u8>>,
-        options: Option<DeleteOptions>,
-    ) -> Result<DeleteResponse, Error> {
-        self.inner.kv_client().delete(key, options).await
-    }
-
-    /// Runs a transaction: `Txn`. The companions of both branches and of nested transactions
-    /// are in it; their responses are not in what it returns.
-    ///
-    /// # Errors
-    ///
-    /// As [`put`](Self::put).
-    pub async fn txn(&self, txn: Txn) -> Result<TxnResponse, Error> {
-        self.inner.kv_client().txn(txn).await
-    }
-
     /// Watches a key, or a range of keys by the options: `Watch`, a span of the creation alone.
     /// Completes when the server has created the watch: no change from then on is missed.
     ///
@@ -153,46 +109,18 @@ impl Client {
         Watcher::create(stream, self.inner.kv_client(), &self.shared).await
     }
 
-    /// Creates a lease of `ttl` seconds: `LeaseGrant`.
-    ///
-    /// # Errors
-    ///
-    /// As [`put`](Self::put).
-    pub async fn lease_grant(
-        &self,
-        ttl: i64,
-        options: Option<LeaseGrantOptions>,
-    ) -> Result<LeaseGrantResponse, Error> {
-        self.inner.lease_client().grant(ttl, options).await
-    }
-
-    /// Revokes a lease; its keys and their companions are deleted: `LeaseRevoke`.
-    ///
-    /// # Errors
-    ///
-    /// As [`put`](Self::put).
-    pub async fn lease_revoke(&self, id: i64) -> Result<LeaseRevokeResponse, Error> {
-        self.inner.lease_client().revoke(id).await
-    }
-
-    /// Opens a stream that keeps a lease alive: `LeaseKeepAlive`, a span of the opening alone.
-    ///
-    /// # Errors
-    ///
-    /// [`Error::LeaseKeepAliveError`] if there is no such lease; else as [`put`](Self::put).
-    pub async fn lease_keep_alive(
-        &self,
-        id: i64,
-    ) -> Result<(LeaseKeeper, LeaseKeepAliveStream), Error> {
-        self.inner.lease_client().keep_alive(id).await
-    }
-
     /// How many writes of this client and its clones went without companions, since the server
     /// refuses those, or has done so time after time, or since the transaction would have been too
     /// long.
     #[must_use]
     pub fn companions_left_out(&self) -> u64 {
         self.shared.companions.left_out()
+    }
+
+    /// What went wrong when leases were kept alive, by this client and its clones.
+    #[must_use]
+    pub fn keep_alive_failures(&self) -> KeepAliveFailures {
+        self.shared.keep_alives.failures()
     }
 
     /// etcd-client's own type, still traced and still writing companions.
@@ -207,6 +135,12 @@ impl Deref for Client {
 
     fn deref(&self) -> &etcd_client::Client {
         &self.inner
+    }
+}
+
+impl DerefMut for Client {
+    fn deref_mut(&mut self) -> &mut etcd_client::Client {
+        &mut self.inner
     }
 }
 

@@ -10,6 +10,7 @@ mod auth;
 mod bench;
 mod companions;
 mod events;
+mod methods;
 mod same;
 mod spans;
 mod tap;
