@@ -1,6 +1,6 @@
 //! The server starters, on the real programs.
 
-use dynamo_trace_testkit::servers::{EtcdServer, NatsServer};
+use dynamo_trace_testkit::servers::{EtcdCluster, EtcdServer, NatsServer};
 use tokio::net::TcpStream;
 
 #[tokio::test]
@@ -41,4 +41,19 @@ async fn a_server_starts_again_where_it_was() {
 async fn a_configuration_that_is_wrong_is_told() {
     let error = NatsServer::start_with("port: nowhere").await.unwrap_err();
     assert!(error.to_string().contains("ended with"), "{error}");
+}
+
+#[tokio::test]
+async fn a_cluster_goes_on_without_its_leader() {
+    let mut etcd = EtcdCluster::start().await.unwrap();
+    let leader = etcd.leader().await.unwrap();
+    etcd.stop(leader);
+    let endpoints = etcd.endpoints();
+    assert!(TcpStream::connect(&endpoints[leader]).await.is_err());
+    assert_ne!(etcd.leader().await.unwrap(), leader);
+    etcd.restart(leader).await.unwrap();
+    assert_eq!(etcd.endpoints(), endpoints);
+    for endpoint in endpoints {
+        TcpStream::connect(endpoint).await.unwrap();
+    }
 }

@@ -5,7 +5,7 @@ mod etcd;
 mod nats;
 mod process;
 
-pub use etcd::EtcdServer;
+pub use etcd::{EtcdCluster, EtcdServer};
 pub use nats::NatsServer;
 pub use process::Process;
 
