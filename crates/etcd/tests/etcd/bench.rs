@@ -34,7 +34,13 @@ impl Bench {
     }
 
     pub(crate) async fn with(options: impl FnOnce(ClientBuilder) -> ClientBuilder) -> Self {
-        let server = EtcdServer::start().await.unwrap();
+        Self::on(EtcdServer::start().await.unwrap(), options).await
+    }
+
+    pub(crate) async fn on(
+        server: EtcdServer,
+        options: impl FnOnce(ClientBuilder) -> ClientBuilder,
+    ) -> Self {
         let exporter = InMemorySpanExporter::default();
         let provider = SdkTracerProvider::builder()
             .with_simple_exporter(exporter.clone())
@@ -47,6 +53,11 @@ impl Bench {
             exporter,
             server,
         }
+    }
+
+    /// A client that is made in another way.
+    pub(crate) fn builder(&self) -> ClientBuilder {
+        Client::builder().with_tracer_provider(&self.provider)
     }
 
     /// A client whose requests are seen on their way.

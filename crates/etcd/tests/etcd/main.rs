@@ -9,9 +9,16 @@
 mod auth;
 mod bench;
 mod companions;
+mod connections;
 mod events;
+mod failover;
+mod faults;
+mod keep_alives;
 mod methods;
 mod same;
 mod spans;
 mod tap;
+mod templates;
+#[cfg(feature = "tls")]
+mod tls;
 mod watches;
