@@ -15,6 +15,7 @@ mod failover;
 mod faults;
 mod keep_alives;
 mod methods;
+mod random;
 mod same;
 mod spans;
 mod tap;

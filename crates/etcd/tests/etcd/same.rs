@@ -151,7 +151,7 @@ impl Script {
 }
 
 /// Two servers have different ids; all else has to agree, revisions included.
-fn without_ids(response: &str) -> String {
+pub(crate) fn without_ids(response: &str) -> String {
     let id = |part: &&str| {
         let names = ["cluster_id:", "member_id:", "raft_term:"];
         names.iter().any(|name| part.contains(name))
