@@ -10,7 +10,7 @@ struct Tool {
     brew: &'static str,
 }
 
-const TOOLS: [Tool; 3] = [
+const TOOLS: [Tool; 4] = [
     Tool {
         program: "nats-server",
         debian: "nats-server",
@@ -19,6 +19,11 @@ const TOOLS: [Tool; 3] = [
     Tool {
         program: "etcd",
         debian: "etcd-server",
+        brew: "etcd",
+    },
+    Tool {
+        program: "etcdctl",
+        debian: "etcd-client",
         brew: "etcd",
     },
     Tool {
