@@ -12,7 +12,10 @@
 //! | [`process`](Received::process), a change | CONSUMER `process change` | `process` | the work is done |
 //!
 //! Spans have no keys and no values. A call to etcd is one span, also where a put becomes a
-//! transaction.
+//! transaction; with etcd-client's
+//! [`with_auto_token_refresh`](etcd_client::ConnectOptions::with_auto_token_refresh) each try is
+//! one. Spans wait as the call does: `Lock` and `Campaign` last until their turn, `Snapshot` and
+//! `RangeStream` to the end of the stream.
 //!
 //! ```no_run
 //! use dynamo_trace_etcd::Client;
@@ -36,10 +39,37 @@
 //! # }
 //! ```
 //!
+//! # Attributes
+//!
+//! The [database conventions](attributes): `db.system.name` (`etcd`), `db.operation.name`,
+//! `db.operation.batch.size` of a transaction of two or more operations; `server.address`, and
+//! `server.port` other than 2379, while the client has a single endpoint; `db.collection.name`
+//! with [key templates](ClientBuilder::with_key_templates). On failure `db.response.status_code`,
+//! the code that etcd answered or that tonic makes of the transport's error, and `error.type`: the
+//! code again, or why the transport failed (`connection_refused`). A call that outlasts
+//! [`with_timeout`](etcd_client::ConnectOptions::with_timeout) is `CANCELLED` to the caller and
+//! `DEADLINE_EXCEEDED` on its span. A call that is given up was cancelled, which is no failure and
+//! has no code.
+//!
+//! Streams have a span for their opening alone. Of keep-alives that fail later
+//! [`Client::keep_alive_failures`] tells.
+//!
 //! # On the wire
 //!
 //! Every RPC has the metadata `traceparent`, `tracestate` and `baggage` (W3C Trace Context
 //! Level 2, W3C Baggage), so that an etcd that traces its own work joins the trace.
+//!
+//! An etcd does so from 3.5 on, if it is started with
+//!
+//! ```text
+//! --enable-distributed-tracing --distributed-tracing-address=collector:4317
+//! ```
+//!
+//! In 3.5 these are `--experimental-enable-distributed-tracing` and
+//! `--experimental-distributed-tracing-address`. It exports OTLP over gRPC without TLS, as the
+//! service `etcd`, what its callers sample; its own sampling rate is for callers without a trace.
+//! Its span of the RPC (SERVER `etcdserverpb.KV/Txn`) is a child of ours, from 3.7 on with a span
+//! of the work below it (INTERNAL `txn`). **Those of 3.7 have keys as attributes.**
 //!
 //! # In the store
 //!
@@ -89,6 +119,12 @@
 //!   of this crate leave them out.
 //! - Keys that etcd writes by itself (locks, elections) have none.
 //! - Who deleted a key is not known to its watchers.
+
+//!
+//! # Features
+//!
+//! - `tls`, `tls-ring`, `tls-roots`, `tls-native-roots`, `tls-webpki-roots`: those of etcd-client,
+//!   whose others work as well where an application turns them on, but for `tls-openssl`.
 
 pub mod attributes;
 mod breaker;

@@ -18,6 +18,7 @@ mod keep_alives;
 mod methods;
 mod random;
 mod same;
+mod server_spans;
 mod spans;
 mod tap;
 mod templates;

@@ -49,14 +49,10 @@ impl Member {
 
     /// Starts it as one of these peers.
     pub(super) fn spawn(&self, peers: &str) -> Result<Process, ServerError> {
-        let program = chosen_program("ETCD_PROGRAM", "etcd").ok_or(ServerError::Missing {
-            program: "etcd",
-            install: EtcdServer::INSTALL,
-        })?;
         let scheme = if self.tls.is_some() { "https" } else { "http" };
         let clients = format!("{scheme}://{}", self.endpoint());
         let own = format!("http://127.0.0.1:{}", self.peer_port);
-        let mut command = Command::new(program);
+        let mut command = Command::new(program()?);
         without_variables(&mut command, "ETCD_");
         command
             .args(["--name", &self.name])
@@ -105,6 +101,13 @@ impl Member {
         let own = status.get("header")?.get("member_id")?;
         Some(status.get("leader")? == own)
     }
+}
+
+pub(super) fn program() -> Result<PathBuf, ServerError> {
+    chosen_program("ETCD_PROGRAM", "etcd").ok_or(ServerError::Missing {
+        program: "etcd",
+        install: EtcdServer::INSTALL,
+    })
 }
 
 /// What it says to this request.

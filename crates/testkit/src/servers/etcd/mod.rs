@@ -8,6 +8,7 @@ pub use cluster::EtcdCluster;
 use super::{Process, ServerError, free_port, on_free_port};
 use member::{Member, Tls};
 use std::path::Path;
+use std::process::Command;
 
 /// An `etcd` of one's own, with one member.
 #[derive(Debug)]
@@ -84,6 +85,22 @@ impl EtcdServer {
         self.member.until_healthy(&mut self.process).await
     }
 
+    /// The major and the minor version of the program that is started.
+    ///
+    /// # Errors
+    ///
+    /// [`ServerError::Missing`] where `etcd` is not installed, and [`ServerError::Failed`] where
+    /// it does not say.
+    pub fn version() -> Result<(u32, u32), ServerError> {
+        let output = Command::new(member::program()?).arg("--version").output()?;
+        let output = String::from_utf8_lossy(&output.stdout);
+        read_version(&output).ok_or_else(|| ServerError::Failed {
+            program: "etcd".to_owned(),
+            what: "did not say its version".to_owned(),
+            log: output.into_owned(),
+        })
+    }
+
     /// What clients connect to: `127.0.0.1:PORT`.
     #[must_use]
     pub fn endpoint(&self) -> String {
@@ -93,5 +110,30 @@ impl EtcdServer {
     /// The process.
     pub const fn process(&mut self) -> &mut Process {
         &mut self.process
+    }
+}
+
+fn read_version(output: &str) -> Option<(u32, u32)> {
+    let version = output.lines().next()?.strip_prefix("etcd Version: ")?;
+    let mut numbers = version.split('.').map(|number| number.parse().ok());
+    Some((numbers.next()??, numbers.next()??))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_version_is_in_the_first_line() {
+        let output = "etcd Version: 3.7.3\nGit SHA: abc\nGo Version: go1.26\n";
+        assert_eq!(read_version(output), Some((3, 7)));
+        assert_eq!(read_version("etcd Version: 3.5.0-rc.1\n"), Some((3, 5)));
+        assert_eq!(read_version("Git SHA: abc"), None);
+        assert_eq!(read_version(""), None);
+    }
+
+    #[test]
+    fn the_program_has_one() {
+        assert!(EtcdServer::version().unwrap() >= (3, 4));
     }
 }
