@@ -1,5 +1,5 @@
 //! What the tower layers cost, beside those of others: in one process, without sockets, one
-//! request at a time. And what the NATS client costs, through a real server.
+//! request at a time. And what the NATS and etcd clients cost, with real servers.
 //!
 //! Tracer providers and subscribers are global, so each contender is measured in a process of its
 //! own for each mode. The processes take turns, and each turn is compared with the bare service's
@@ -8,6 +8,7 @@
 mod calls;
 mod child;
 mod contender;
+mod etcd;
 mod grpc;
 mod http;
 mod nats;

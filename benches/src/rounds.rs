@@ -8,7 +8,7 @@ use crate::contender::{Contender, Suite};
 use crate::process::{ALLOCATIONS, NANOSECONDS, Process};
 use crate::table::{Cost, Table};
 use crate::telemetry::Mode;
-use crate::{grpc, http, nats};
+use crate::{etcd, grpc, http, nats};
 
 /// Rounds before the processes are replaced: where code and data lie in memory differs between
 /// processes, and matters.
@@ -31,6 +31,7 @@ enum Transport {
     Http,
     Grpc,
     Nats,
+    Etcd,
 }
 
 impl Options {
@@ -46,7 +47,10 @@ impl Options {
             println!("Throughput (median of {rounds} rounds, ± half the interquartile range).\n");
             println!("{}", nats::measure(rounds)?);
         }
-        if matches!(self.transport, Some(Transport::Nats)) {
+        if matches!(self.transport, None | Some(Transport::Etcd)) {
+            println!("{}", etcd::measure(rounds)?);
+        }
+        if matches!(self.transport, Some(Transport::Nats | Transport::Etcd)) {
             return Ok(());
         }
         println!(

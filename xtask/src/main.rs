@@ -21,7 +21,8 @@ usage: cargo xtask <task> [options]
           installed; with options, which go to `cargo test`, only the former
   lint    formatting, clippy, documentation, dependencies
   check   lint and test: what CI runs
-  bench   measure what the layers cost, beside those of others; `http`, `grpc` or `nats` alone
+  bench   measure what the layers cost, beside those of others; `http`, `grpc`, `nats` or `etcd`
+          alone
             --rounds N        how often each is timed (60)
 ";
 
