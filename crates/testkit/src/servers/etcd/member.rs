@@ -1,5 +1,5 @@
 use super::EtcdServer;
-use crate::servers::{Process, ServerError, chosen_program, free_port, without_variables};
+use crate::servers::{Process, ServerError, chosen_program, free_port, said, without_variables};
 use std::io;
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
@@ -80,7 +80,12 @@ impl Member {
     /// Waits for `/health`, which is true once the member has a leader.
     pub(super) async fn until_healthy(&self, process: &mut Process) -> Result<(), ServerError> {
         let port = self.tls.as_ref().map_or(self.port, |tls| tls.health_port);
-        let healthy = || async move {
+        let log = self.folder.path().join("log");
+        let healthy = async || {
+            // Its own word: on the same port may be the server of another process.
+            if !said(&log, "ready to serve client requests") {
+                return None;
+            }
             let answer = ask(port, "GET /health HTTP/1.0\r\nHost: localhost\r\n\r\n").await;
             answer
                 .is_ok_and(|answer| answer.contains(r#""health":"true""#))
