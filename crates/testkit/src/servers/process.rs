@@ -90,6 +90,36 @@ impl Process {
         let _ = self.child.wait();
     }
 
+    /// Stops it, but does not end it: its sockets stay open, and nobody reads them.
+    ///
+    /// # Errors
+    ///
+    /// Where it has ended, and elsewhere than on Linux.
+    pub fn pause(&mut self) -> io::Result<()> {
+        let signal = Command::new("kill")
+            .args(["-STOP", &self.id().to_string()])
+            .status()?;
+        if !signal.success() {
+            return Err(io::Error::other(format!("kill {signal}")));
+        }
+        // The signal is answered some time after it is sent, thread by thread.
+        while !self.is_paused()? {
+            std::thread::yield_now();
+        }
+        Ok(())
+    }
+
+    fn is_paused(&self) -> io::Result<bool> {
+        for thread in std::fs::read_dir(format!("/proc/{}/task", self.id()))? {
+            let stat = std::fs::read_to_string(thread?.path().join("stat"))?;
+            let state = stat.rsplit_once(") ").map(|(_, rest)| rest);
+            if !state.is_some_and(|state| state.starts_with('T')) {
+                return Ok(false);
+            }
+        }
+        Ok(true)
+    }
+
     /// An error that shows the end of the log.
     #[must_use]
     pub fn failure(&self, what: impl Into<String>) -> ServerError {
@@ -139,6 +169,22 @@ mod tests {
     fn spawn(shell: &str, folder: &Path) -> Process {
         let mut command = Command::new("sh");
         Process::spawn("sh", command.args(["-c", shell]), folder.join("log")).unwrap()
+    }
+
+    #[test]
+    fn a_paused_process_does_nothing_and_can_be_killed() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut busy = spawn("while :; do echo busy; done", folder.path());
+        busy.pause().unwrap();
+        let written = busy.log().len();
+        for _ in 0..100 {
+            std::thread::yield_now();
+            assert_eq!(busy.log().len(), written);
+        }
+        assert_eq!(busy.ended(), None);
+        busy.kill();
+        assert!(busy.ended().is_some());
+        busy.pause().unwrap_err();
     }
 
     #[tokio::test]
