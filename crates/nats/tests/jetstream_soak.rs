@@ -101,7 +101,7 @@ async fn soak() -> (Arc<App>, Arc<Spans>, Option<u64>) {
         until(&app.stored, CRASH_AT).await;
         app.forgotten.store(u64::MAX, Relaxed);
         // It takes no more: what has been written to its sockets is lost with it.
-        pause(server.process().id());
+        server.process().pause().unwrap();
         until(&app.in_flight, PUBLISHERS * IN_FLIGHT).await;
         for connection in &connections {
             connection.flush().await.unwrap();
@@ -381,12 +381,6 @@ impl SpanProcessor for Counting {
     fn shutdown_with_timeout(&self, _: Duration) -> OTelSdkResult {
         Ok(())
     }
-}
-
-fn pause(process: u32) {
-    let mut kill = std::process::Command::new("kill");
-    let done = kill.args(["-STOP", &process.to_string()]).status().unwrap();
-    assert!(done.success(), "{done}");
 }
 
 /// The memory of this process, in bytes, where the system tells.

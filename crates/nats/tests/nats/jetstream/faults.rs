@@ -168,8 +168,7 @@ async fn a_broker_that_restarts_before_the_acknowledgement() {
     let mut js = start().await;
     js.js.set_timeout(Duration::from_millis(500));
     let stream = js.stream("ORDERS", &["orders"]).await;
-    js.setup.server.kill();
-    // In the buffer of a connection that is gone, or is about to find out.
+    js.setup.server.pause();
     let ack = within(js.js.publish("orders", "lost".into()))
         .await
         .unwrap();

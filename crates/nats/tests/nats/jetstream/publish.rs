@@ -172,11 +172,10 @@ async fn many_publishes_in_flight_each_end_with_their_own_acknowledgement() {
         ack.await.unwrap();
     }
     let spans = js.spans().all();
-    let sequences = spans
-        .iter()
-        .map(|span| attribute(span, "messaging.nats.message.sequence"));
-    let expected = (1..=1_000_i64).map(|sequence| Some(sequence.into()));
-    assert!(sequences.eq(expected));
+    let sequence = |span| attribute(span, "messaging.nats.message.sequence");
+    let sequences: Vec<_> = spans.iter().map(sequence).collect();
+    let expected: Vec<_> = (1..=1_000_i64).map(|number| Some(number.into())).collect();
+    assert_eq!(sequences, expected);
     let ids: std::collections::HashSet<_> = spans
         .iter()
         .map(|span| span.span_context.span_id())
