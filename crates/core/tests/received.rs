@@ -11,7 +11,7 @@ mod support;
 use dynamo_trace_core::received::{Consumer, Delivery, RelationRule};
 use dynamo_trace_core::span::Verdict;
 use dynamo_trace_core::{Detail, Ending, Instrumentation, Propagation};
-use dynamo_trace_core::{Received, Relation, Trust};
+use dynamo_trace_core::{Received, Relation, Remote, Trust};
 use opentelemetry::Context;
 use opentelemetry::trace::{SpanBuilder, SpanContext, SpanKind, TraceContextExt};
 use std::pin::pin;
@@ -189,6 +189,28 @@ fn where_trust_allows_links_only_it_is_linked_even_if_forced() {
     case.trust = Trust::linked();
     let sent = case.relates(Relation::Link);
     assert_eq!(sent.len(), 1, "no tracestate, no baggage: {sent:?}");
+}
+
+#[test]
+fn an_adapter_links_an_item_of_its_own_to_who_sent_another() {
+    let sdk = Sdk::new();
+    let mut case = Case::fresh().ruled(RelationRule::always(Relation::Parent));
+    case.delivery.batch = true;
+    let queue = Arc::new(Queue {
+        instrumentation: sdk.instrumentation.clone(),
+        rule: case.rule,
+        verdict: None,
+    });
+    let (item, remote, delivery) = case.received(&sdk.instrumentation).into_parts();
+    assert!(delivery.batch);
+    let sender = remote.span_context().cloned().expect("a sender");
+    let linked = Remote::linked(sender.clone());
+    let (_, guard) = Received::new(item, linked, delivery, queue).start();
+    guard.end(Ending::Complete);
+    let span = sdk.span();
+    assert_eq!(parent(&span), None);
+    assert_eq!(span.links.links[0].span_context, sender);
+    assert!(Remote::linked(SpanContext::NONE).to_link().is_none());
 }
 
 #[test]

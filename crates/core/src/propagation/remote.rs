@@ -18,6 +18,16 @@ pub struct Remote {
 }
 
 impl Remote {
+    /// This span, to be linked and not to be continued.
+    #[must_use]
+    pub fn linked(span: SpanContext) -> Self {
+        Self {
+            span: span.is_valid().then_some(span),
+            link: true,
+            ..Self::default()
+        }
+    }
+
     /// The sender's span, if the carrier held a valid one.
     #[must_use]
     pub fn span_context(&self) -> Option<&SpanContext> {

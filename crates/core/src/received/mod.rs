@@ -82,6 +82,13 @@ impl<T> Received<T> {
         self.item
     }
 
+    /// The item, what came with it, and how it arrived, for an adapter that makes an item of its
+    /// own of it.
+    #[must_use]
+    pub fn into_parts(self) -> (T, Remote, Delivery) {
+        (self.item, self.remote, self.delivery)
+    }
+
     /// The item, and a context in which the sender's span is the current remote span; no span
     /// starts.
     #[must_use]
