@@ -15,3 +15,9 @@ pub const DEFAULT_PORT: u16 = 2379;
 pub const CHANGE_TYPE: &str = "dynamo_trace.etcd.change.type";
 /// The revision of the store that a change made.
 pub const CHANGE_REVISION: &str = "dynamo_trace.etcd.change.revision";
+/// What became of an instance: `joined`, `updated` or `left`.
+pub const INSTANCE_CHANGE: &str = "dynamo_trace.etcd.instance.change";
+/// How long after a put its watcher noticed it, in seconds, by the clocks of both.
+pub const INSTANCE_NOTICED_AFTER: &str = "dynamo_trace.etcd.instance.noticed_after";
+/// Which time an instance is registered: 1, and one more after each loss of its lease.
+pub const REGISTRATION_COUNT: &str = "dynamo_trace.etcd.registration.count";

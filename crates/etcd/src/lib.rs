@@ -39,6 +39,9 @@
 //! # }
 //! ```
 //!
+//! [`discovery`] registers instances under leases, and keeps a live map of those that are there,
+//! through whatever happens to the server.
+//!
 //! # Attributes
 //!
 //! The [database conventions](attributes): `db.system.name` (`etcd`), `db.operation.name`,
@@ -132,6 +135,7 @@ mod carrier;
 mod channel;
 mod client;
 mod companion;
+pub mod discovery;
 mod semantics;
 mod watch;
 

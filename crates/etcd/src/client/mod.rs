@@ -123,6 +123,10 @@ impl Client {
         self.shared.keep_alives.failures()
     }
 
+    pub(crate) const fn shared(&self) -> &Arc<Shared> {
+        &self.shared
+    }
+
     /// etcd-client's own type, still traced and still writing companions.
     #[must_use]
     pub fn into_inner(self) -> etcd_client::Client {

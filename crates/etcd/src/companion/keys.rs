@@ -33,8 +33,8 @@ impl Prefix {
         }
     }
 
-    /// The first key behind every companion; `\0` where there is none.
-    fn end(&self) -> Bytes {
+    /// The first key behind every one with this prefix; `\0` where there is none.
+    pub(crate) fn end(&self) -> Bytes {
         let mut end = self.0.clone();
         while let Some(last) = end.pop() {
             if let Some(next) = last.checked_add(1) {

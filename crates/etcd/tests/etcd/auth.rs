@@ -11,7 +11,7 @@ use etcd_client::{
 use tonic::Code;
 
 /// `user` may read and write `app/`, and has `more`.
-async fn with_user(server: &EtcdServer, user: &str, more: Option<Permission>) {
+pub(crate) async fn with_user(server: &EtcdServer, user: &str, more: Option<Permission>) {
     let mut admin = plain(server).await;
     admin.role_add(user).await.unwrap();
     let app = Permission::read_write("app/").with_prefix();
@@ -29,7 +29,7 @@ async fn with_user(server: &EtcdServer, user: &str, more: Option<Permission>) {
     admin.auth_enable().await.unwrap();
 }
 
-async fn login(bench: &Bench, user: &str) -> Client {
+pub(crate) async fn login(bench: &Bench, user: &str) -> Client {
     let options = ConnectOptions::new().with_user(user, "pw");
     Client::builder()
         .with_tracer_provider(&bench.provider)

@@ -10,6 +10,7 @@ mod auth;
 mod bench;
 mod companions;
 mod connections;
+mod discovery;
 mod etcdctl;
 mod events;
 mod failover;
