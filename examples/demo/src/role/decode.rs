@@ -2,7 +2,7 @@
 //! tokens there.
 
 use super::message::{Chunk, Decode, Handshake, Session, decode_subject, sessions};
-use super::registry::Registration;
+use super::registry::{deregister, register};
 use super::{Common, Servers, announce, log_context};
 use anyhow::Context as _;
 use clap::Args;
@@ -47,7 +47,7 @@ pub async fn run(args: DecodeArgs) -> anyhow::Result<Telemetry> {
     let (nats, etcd) = (args.servers.nats().await?, args.servers.etcd().await?);
     let (sessions, watching) = Sessions::follow(&etcd, &args.name).await?;
     let requests = nats.subscribe(decode_subject(&args.name)).await?;
-    let registration = Registration::new(etcd, "decode", &args.name).await?;
+    let registered = register(&etcd, "decode", &args.name).await?;
     announce(&args.name)?;
     let worker = Worker {
         sessions,
@@ -56,10 +56,9 @@ pub async fn run(args: DecodeArgs) -> anyhow::Result<Telemetry> {
     tokio::select! {
         () = Arc::new(worker).serve(requests) => {}
         ended = watching => return Err(ended),
-        lost = registration.keep() => lost?,
         stopped = args.common.until_stopped() => stopped?,
     }
-    registration.end().await;
+    deregister(registered).await;
     Ok(telemetry)
 }
 

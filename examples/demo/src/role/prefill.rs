@@ -2,7 +2,7 @@
 //! worker.
 
 use super::message::{PREFILL, Prefill, Session, sessions};
-use super::registry::Registration;
+use super::registry::{deregister, register};
 use super::{Common, Servers, announce, log_context};
 use clap::Args;
 use dynamo_trace::sdk::Telemetry;
@@ -41,16 +41,15 @@ pub async fn run(args: PrefillArgs) -> anyhow::Result<Telemetry> {
     let telemetry = args.common.telemetry("prefill")?;
     let (nats, etcd) = (args.servers.nats().await?, args.servers.etcd().await?);
     let requests = nats.queue_subscribe(PREFILL, PREFILL.to_owned()).await?;
-    let registration = Registration::new(etcd.clone(), "prefill", &args.name).await?;
+    let registered = register(&etcd, "prefill", &args.name).await?;
     let lease = SessionLease::new(etcd.clone()).await?;
     announce(&args.name)?;
     tokio::select! {
         () = serve(requests, nats, etcd, lease.current.subscribe()) => {}
         failed = lease.renew() => failed?,
-        lost = registration.keep() => lost?,
         stopped = args.common.until_stopped() => stopped?,
     }
-    registration.end().await;
+    deregister(registered).await;
     Ok(telemetry)
 }
 

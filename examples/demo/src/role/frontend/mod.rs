@@ -95,7 +95,7 @@ pub async fn run(args: FrontendArgs) -> anyhow::Result<Telemetry> {
     let server = axum::serve(requests, app);
     tokio::select! {
         served = server => served?,
-        ended = watching => return Err(ended),
+        () = watching => {}
         stopped = args.common.until_stopped() => stopped?,
     }
     Ok(telemetry)
