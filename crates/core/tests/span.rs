@@ -62,6 +62,14 @@ fn a_guard_dropped_in_a_panic_failed() {
 }
 
 #[test]
+fn a_guard_that_leaves_its_context_ends_the_span() {
+    let sdk = Sdk::new();
+    let context = start(&sdk).into_context();
+    assert_eq!(ending(&sdk.span()), "cancelled");
+    assert!(context.span().span_context().is_valid());
+}
+
+#[test]
 fn a_verdict_overrules_every_ending() {
     let endings = [
         Ending::Complete,

@@ -39,10 +39,14 @@ impl Subjects {
 
     /// How a span names `subject`.
     pub(crate) fn destination<'s>(&'s self, subject: &'s str) -> Destination<'s> {
-        let name = (!self.is_inbox(subject)).then_some(subject);
-        Destination {
-            name,
-            template: name.and_then(|name| self.template_of(name)),
+        let name = (!self.is_temporary(subject)).then_some(subject);
+        let template = name.and_then(|name| self.template_of(name));
+        match name.and_then(store_of) {
+            Some(store) => Destination {
+                name: Some(store),
+                template,
+            },
+            None => Destination { name, template },
         }
     }
 
@@ -53,9 +57,21 @@ impl Subjects {
         Some(found)
     }
 
-    fn is_inbox(&self, subject: &str) -> bool {
-        subject.starts_with(&*self.inbox) || subject.starts_with("_INBOX.")
+    /// Whether it is for replies alone: an inbox, of this client or by the usual prefixes of
+    /// others, what a service import of the server's has for one, or an acknowledgement's.
+    fn is_temporary(&self, subject: &str) -> bool {
+        const USUAL: [&str; 4] = ["_INBOX", "_R_.", "_GR_.", "$JS.ACK."];
+        subject.starts_with(&*self.inbox) || USUAL.iter().any(|usual| subject.starts_with(usual))
     }
+}
+
+/// The bucket's part of a subject of a key-value bucket or an object store: what follows is a key
+/// or a random name.
+fn store_of(subject: &str) -> Option<&str> {
+    let rest = (subject.strip_prefix("$KV.")).or_else(|| subject.strip_prefix("$O."))?;
+    let (bucket, _) = rest.split_once('.')?;
+    let end = subject.len() - rest.len() + bucket.len();
+    subject.get(..end)
 }
 
 impl<'s> Destination<'s> {
@@ -118,7 +134,19 @@ mod tests {
         assert_eq!(of("orders.1"), (Some("orders.1"), Some("orders.*")));
         assert_eq!(of("orders.1.x"), (Some("orders.1.x"), Some("orders.>")));
         assert_eq!(of("work"), (Some("work"), None));
-        assert_eq!(of("_INBOX.1.2"), (None, None));
+        let temporary = [
+            "_INBOX.1.2",
+            "_INBOX_me.1",
+            "_R_.x",
+            "_GR_.x",
+            "$JS.ACK.a.b",
+        ];
+        for subject in temporary {
+            assert_eq!(of(subject), (None, None), "{subject}");
+        }
+        assert_eq!(of("$KV.sessions.user-1"), (Some("$KV.sessions"), None));
+        assert_eq!(of("$O.files.M.x"), (Some("$O.files"), None));
+        assert_eq!(of("$KV.sessions"), (Some("$KV.sessions"), None));
         assert_eq!(of("_box.me.2"), (None, None));
         assert_eq!(
             subjects.destination("orders.1").in_span_name(),

@@ -63,6 +63,9 @@ impl SpanGuard {
     /// The context alone. A span that records ends as if the guard were dropped.
     #[must_use]
     pub fn into_context(mut self) -> Context {
+        if self.recording {
+            self.end_at(Ending::dropped(), SystemTime::now());
+        }
         std::mem::take(&mut self.context)
     }
 

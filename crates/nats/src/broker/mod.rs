@@ -88,7 +88,7 @@ impl Client {
 /// as `permissions_violation` or `max_bytes_exceeded`; `_OTHER` for what is not known). A
 /// subscription that did not get it has `error.type` on its event, and the span does not fail. A
 /// stream that had the message already (`Nats-Msg-Id`) is no failure: its event has
-/// `messaging.nats.duplicate`.
+/// `messaging.nats.message.duplicate`.
 ///
 /// The spans are this process's, as its resource says; a tracer provider of its own gives them
 /// another `service.name`:

@@ -17,7 +17,9 @@ use dynamo_trace_core::SpanGuard;
 /// A `traceparent` that the caller put into the headers is the message's creation context: it is
 /// sent as it is, with nothing added, and the span, of kind CLIENT, links to it.
 ///
-/// Use subjects of low cardinality: they become span names. Inboxes do not.
+/// Use subjects of low cardinality: they become span names. Those for replies do not (inboxes by the
+/// usual prefixes, `_INBOX`, and by this client's own), and of one of a bucket (`$KV.`, `$O.`) only the
+/// bucket does.
 impl Client {
     /// Publishes a message. See [Publishing](#publishing).
     ///

@@ -90,6 +90,9 @@ CLIENT request stored.2
 "
     );
     let duplicate = &spans.named("relay stored.2")[1];
-    let said = text(&duplicate.events[0].attributes, "messaging.nats.duplicate");
+    let said = text(
+        &duplicate.events[0].attributes,
+        "messaging.nats.message.duplicate",
+    );
     assert_eq!(said, "true");
 }
