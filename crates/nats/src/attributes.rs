@@ -139,7 +139,7 @@ pub(crate) fn span(
 }
 
 /// A span of which no more is built than is worth it.
-fn span_with(
+pub(crate) fn span_with(
     name: Cow<'static, str>,
     kind: SpanKind,
     detail: Detail,

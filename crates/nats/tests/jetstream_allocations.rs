@@ -77,7 +77,7 @@ fn what_is_added() {
     assert_eq!(added(no_sdk), expected(0, 0, 0, 0), "no SDK");
     assert_eq!(
         added(client(Sampler::AlwaysOff)),
-        expected(5, 0, 3, 0),
+        expected(5, 0, 2, 0),
         "dropped"
     );
     assert_eq!(

@@ -4,9 +4,7 @@ use crate::attributes::{self, Operation};
 use async_nats::jetstream::consumer;
 use async_nats::jetstream::publish::PublishAck;
 use dynamo_trace_core::span::SharedText;
-use opentelemetry::trace::{SpanBuilder, SpanKind};
 use opentelemetry::{KeyValue, Value};
-use std::borrow::Cow;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -34,19 +32,13 @@ pub(crate) fn consumer(info: &consumer::Info) -> Vec<KeyValue> {
         .collect()
 }
 
-/// A span about messages of a consumer.
-pub(crate) fn span(
-    operation: Operation,
-    kind: SpanKind,
-    name: Cow<'static, str>,
-    consumer: &[KeyValue],
-    more: impl IntoIterator<Item = KeyValue>,
-) -> SpanBuilder {
-    let mut attributes = Vec::with_capacity(14);
-    attributes.extend(attributes::common(operation));
-    attributes.extend_from_slice(consumer);
-    attributes.extend(more);
-    attributes::span(name, kind, attributes)
+/// What every span of an operation on a consumer's messages has alike, with room for what is of
+/// one message.
+pub(crate) fn of(operation: Operation, consumer: &[KeyValue]) -> Vec<KeyValue> {
+    let mut all = Vec::with_capacity(14);
+    all.extend(attributes::common(operation));
+    all.extend_from_slice(consumer);
+    all
 }
 
 /// The subjects that a consumer was told to deliver.

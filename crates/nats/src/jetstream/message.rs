@@ -1,9 +1,10 @@
-use super::Acker;
 use super::consumer::Origin;
 use super::settle::Settled;
+use super::{Acker, attributes};
 use async_nats::Error;
 use async_nats::datetime::DateTime;
 use async_nats::jetstream::{self, AckKind};
+use opentelemetry::KeyValue;
 use std::ops::Deref;
 use std::sync::Arc;
 use std::time::SystemTime;
@@ -41,6 +42,17 @@ impl Facts {
             delivered: info.delivered,
             published: published.map(SystemTime::from),
         })
+    }
+
+    /// Of a span that begins to process it now.
+    pub(super) fn attributes(self) -> impl Iterator<Item = KeyValue> {
+        let queued = self.published.and_then(|at| at.elapsed().ok());
+        [
+            attributes::delivery_attempt(self.delivered),
+            attributes::sequence(self.sequence),
+        ]
+        .into_iter()
+        .chain(queued.map(attributes::queue_time))
     }
 }
 

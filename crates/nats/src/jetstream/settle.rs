@@ -4,7 +4,7 @@ use super::{attributes, error_type};
 use crate::attributes::Operation;
 use async_nats::Error;
 use async_nats::jetstream::AckKind;
-use dynamo_trace_core::Ending;
+use dynamo_trace_core::{Detail, Ending};
 use opentelemetry::trace::{Link, SpanBuilder, SpanKind, TraceContextExt};
 use opentelemetry::{Context, KeyValue};
 
@@ -54,9 +54,9 @@ impl Settled<'_> {
                 output
             }
             _ => {
-                let span = self.span(kind, confirmed, link());
+                let span = |detail| self.span(kind, confirmed, link, detail);
                 let instrumentation = self.origin.instrumentation();
-                let guard = instrumentation.start(span, &Context::current());
+                let guard = instrumentation.start_with(Context::current(), span);
                 guard.run_judged(settling, judge).await
             }
         }
@@ -74,13 +74,24 @@ impl Settled<'_> {
         });
     }
 
-    fn span(&self, kind: AckKind, confirmed: bool, link: Option<Link>) -> SpanBuilder {
-        let awaited = confirmed.then(|| attributes::ack_awaited(true));
-        let more = self.attributes(kind).chain(awaited);
+    fn span(
+        &self,
+        kind: AckKind,
+        confirmed: bool,
+        link: impl FnOnce() -> Option<Link>,
+        detail: Detail,
+    ) -> SpanBuilder {
+        let (operation, side) = (operation(kind), SpanKind::Client);
         let builder = self
             .origin
-            .span(operation(kind), SpanKind::Client, self.subject, more);
-        builder.with_links(link.into_iter().collect())
+            .span_of(operation, side, self.subject, detail, || {
+                let awaited = confirmed.then(|| attributes::ack_awaited(true));
+                self.attributes(kind).chain(awaited)
+            });
+        match detail {
+            Detail::Full => builder.with_links(link().into_iter().collect()),
+            Detail::Name => builder,
+        }
     }
 
     fn attributes(&self, kind: AckKind) -> impl Iterator<Item = KeyValue> {

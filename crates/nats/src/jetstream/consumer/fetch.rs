@@ -105,7 +105,8 @@ pub(super) struct FetchSpan {
 impl FetchSpan {
     pub(super) fn start(origin: &Origin, most: usize) -> Self {
         let instrumentation = origin.instrumentation();
-        let guard = instrumentation.start(origin.fetch_span(), &opentelemetry::Context::current());
+        let span = |detail| origin.fetch_span(detail);
+        let guard = instrumentation.start_with(opentelemetry::Context::current(), span);
         Self {
             guard: Some(guard),
             count: 0,

@@ -1,4 +1,4 @@
-use crate::attributes::{Operation, destination_attributes, message_attributes};
+use crate::attributes::{Operation, destination_attributes, message_attributes, span_with};
 use crate::carrier::Headers;
 use crate::jetstream::message::Facts;
 use crate::jetstream::settle::Settlement;
@@ -8,11 +8,10 @@ use crate::subject::{Destination, is_pattern, matches};
 use async_nats::jetstream::{self, consumer};
 use dynamo_trace_core::received::{Consumer, Delivery, RelationRule};
 use dynamo_trace_core::span::span_name;
-use dynamo_trace_core::{Instrumentation, Received, Remote};
+use dynamo_trace_core::{Detail, Instrumentation, Received, Remote};
 use opentelemetry::KeyValue;
 use opentelemetry::trace::{Link, SpanBuilder, SpanKind};
 use std::sync::Arc;
-use std::time::SystemTime;
 
 /// Where messages come from, a consumer of a stream: how the spans about them look.
 #[derive(Debug)]
@@ -83,46 +82,48 @@ impl Origin {
 
     /// The span of a pull request: of the filter of the consumer, or of the stream, where
     /// messages of any of its subjects may come.
-    pub(crate) fn fetch_span(&self) -> SpanBuilder {
+    pub(crate) fn fetch_span(&self, detail: Detail) -> SpanBuilder {
         let [filter] = &*self.filters else {
-            return self.fetch_span_of(&self.stream, None);
+            return self.fetch_span_of(&self.stream, detail, || None);
         };
         if is_pattern(filter) {
-            return self.fetch_span_of(filter, Some(attributes::filter(filter)));
+            return self.fetch_span_of(filter, detail, || Some(attributes::filter(filter)));
         }
         let destination = self.settings.subjects.destination(filter);
         let target = destination.in_span_name().unwrap_or(&self.stream);
-        self.fetch_span_of(target, destination_attributes(destination))
+        self.fetch_span_of(target, detail, || destination_attributes(destination))
     }
 
-    fn fetch_span_of(
+    fn fetch_span_of<I: IntoIterator<Item = KeyValue>>(
         &self,
         target: &str,
-        destination: impl IntoIterator<Item = KeyValue>,
+        detail: Detail,
+        destination: impl FnOnce() -> I,
     ) -> SpanBuilder {
         let (name, _) = span_name(Operation::Fetch.name(), target);
-        let consumer = &self.attributes;
-        attributes::span(
-            Operation::Fetch,
-            SpanKind::Client,
-            name,
-            consumer,
-            destination,
-        )
+        span_with(name, SpanKind::Client, detail, || {
+            let mut all = attributes::of(Operation::Fetch, &self.attributes);
+            all.extend(destination());
+            all
+        })
     }
 
     /// A span about one message.
-    pub(crate) fn span(
+    pub(crate) fn span_of<I: IntoIterator<Item = KeyValue>>(
         &self,
         operation: Operation,
         kind: SpanKind,
         subject: &str,
-        more: impl IntoIterator<Item = KeyValue>,
+        detail: Detail,
+        more: impl FnOnce() -> I,
     ) -> SpanBuilder {
         let destination = self.destination(subject);
-        let name = operation.span_name(destination);
-        let more = destination_attributes(destination).chain(more);
-        attributes::span(operation, kind, name, &self.attributes, more)
+        span_with(operation.span_name(destination), kind, detail, || {
+            let mut all = attributes::of(operation, &self.attributes);
+            all.extend(destination_attributes(destination));
+            all.extend(more());
+            all
+        })
     }
 
     /// A template that was registered says more than the filter.
@@ -142,24 +143,16 @@ impl Origin {
 
 impl Consumer<Message> for Origin {
     fn span(&self, message: &Message) -> SpanBuilder {
-        let facts = message.facts();
-        let attempt = facts.map(|facts| attributes::delivery_attempt(facts.delivered));
-        let sequence = facts.map(|facts| attributes::sequence(facts.sequence));
-        let published = facts.and_then(|facts| facts.published);
-        let queued = published.and_then(|at| SystemTime::now().duration_since(at).ok());
-        let content = message_attributes(message.payload.len(), message.headers.as_ref());
-        let more = attempt
-            .into_iter()
-            .chain(sequence)
-            .chain(queued.map(attributes::queue_time))
-            .chain(content);
-        Self::span(
-            self,
-            Operation::Process,
-            SpanKind::Consumer,
-            &message.subject,
-            more,
-        )
+        self.span_with(message, Detail::Full)
+    }
+
+    fn span_with(&self, message: &Message, detail: Detail) -> SpanBuilder {
+        let (operation, kind) = (Operation::Process, SpanKind::Consumer);
+        self.span_of(operation, kind, &message.subject, detail, || {
+            let known = message.facts().into_iter().flat_map(Facts::attributes);
+            let (body, headers) = (message.payload.len(), message.headers.as_ref());
+            known.chain(message_attributes(body, headers))
+        })
     }
 
     fn instrumentation(&self) -> &Instrumentation {
