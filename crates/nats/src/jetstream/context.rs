@@ -1,4 +1,5 @@
 use super::consumer::{Consumer, Origin};
+use super::limits::{Limits, MAX_HEADERS};
 use super::settle::Settlement;
 use super::stream::Stream;
 use crate::Client;
@@ -38,6 +39,7 @@ pub struct Context {
     /// Of `inner`, which gives no reference to it.
     client: Arc<async_nats::Client>,
     settlement: Settlement,
+    limits: Arc<Limits>,
 }
 
 impl Context {
@@ -49,6 +51,7 @@ impl Context {
             inner,
             settings: client.settings().clone(),
             settlement: Settlement::default(),
+            limits: Arc::default(),
         }
     }
 
@@ -79,6 +82,22 @@ impl Context {
             max: self.client.max_payload(),
         }
     }
+
+    /// As [`size`](Self::size), of a message that a stream is to store.
+    pub(super) fn stored_size(&self, subject: &str, body: usize) -> Size {
+        let Size { max, .. } = self.size(body);
+        let max = max.min(body.saturating_add(MAX_HEADERS));
+        Size {
+            body,
+            max: max.min(self.limits.of(subject)),
+        }
+    }
+
+    /// A stream that has told its limits.
+    fn known_stream(&self, inner: stream::Stream) -> Stream {
+        self.limits.learn(inner.cached_info());
+        self.stream(inner)
+    }
 }
 
 /// # Streams and consumers
@@ -108,7 +127,7 @@ impl Context {
         Config: From<S>,
     {
         let created = self.inner.create_stream(config).await?;
-        Ok(self.stream(created))
+        Ok(self.known_stream(created))
     }
 
     /// A stream of the server.
@@ -118,7 +137,7 @@ impl Context {
     /// As [`async_nats::jetstream::Context::get_stream`].
     pub async fn get_stream<T: AsRef<str>>(&self, stream: T) -> Result<Stream, GetStreamError> {
         let found = self.inner.get_stream(stream).await?;
-        Ok(self.stream(found))
+        Ok(self.known_stream(found))
     }
 
     /// A stream of the server, without asking for it.
@@ -144,7 +163,7 @@ impl Context {
         S: Into<Config>,
     {
         let found = self.inner.get_or_create_stream(config).await?;
-        Ok(self.stream(found))
+        Ok(self.known_stream(found))
     }
 
     /// A consumer of a stream.

@@ -72,6 +72,7 @@ mod consumer;
 mod context;
 mod error_type;
 pub mod kv;
+mod limits;
 mod message;
 pub mod object_store;
 mod publish;

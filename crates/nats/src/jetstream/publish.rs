@@ -19,6 +19,11 @@ use dynamo_trace_core::{Ending, SpanGuard};
 /// `max_payload_exceeded`, `invalid_subject`, `_OTHER`, or the server's JetStream error code: a
 /// stream that is full is `10077`.
 ///
+/// Where the headers would make the message larger than the server takes (`max_payload`, 64 KiB of
+/// headers), they are left out, as of a plain message. A stream's own `max_message_size` counts
+/// headers too: it is known of streams that this context, or a clone of it, has created or got.
+/// Any other refuses the message for them as it would for headers of one's own (`10054`).
+///
 /// A `traceparent` that the caller put into the headers is the message's creation context: it is
 /// sent as it is, with nothing added, and the span, of kind CLIENT, links to it.
 impl Context {
@@ -94,7 +99,7 @@ impl Context {
         &self,
         message: OutboundMessage,
     ) -> Result<(SpanGuard, context::PublishAckFuture), PublishError> {
-        let size = self.size(message.payload.len());
+        let size = self.stored_size(&message.subject, message.payload.len());
         let (guard, headers) =
             self.settings
                 .start_send(Operation::Publish, &message.subject, message.headers, size);

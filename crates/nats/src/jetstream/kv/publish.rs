@@ -5,6 +5,7 @@ use super::attributes::{Operation, written};
 use super::entry::is_valid_key;
 use super::failure::{CreateFailure, WriteError};
 use crate::jetstream::attributes::sequence;
+use crate::jetstream::limits::MAX_HEADERS;
 use crate::jetstream::recording::Recording;
 use crate::send::Size;
 use async_nats::header::{NATS_EXPECTED_LAST_SUBJECT_SEQUENCE, NATS_MESSAGE_TTL};
@@ -13,9 +14,6 @@ use async_nats::{HeaderMap, HeaderValue};
 use bytes::Bytes;
 use opentelemetry::Context;
 use std::time::Duration;
-
-/// The most bytes of headers that JetStream stores with a message.
-const MAX_HEADERS: usize = u16::MAX as usize;
 
 pub(super) fn expecting(mut headers: HeaderMap, revision: u64) -> HeaderMap {
     headers.append(

@@ -2,8 +2,12 @@ use super::{Js, attributes, consumer, durable, pull, start};
 use crate::support::{TRACEPARENT, attribute, header, remote_context, remote_span};
 use async_nats::HeaderMap;
 use async_nats::jetstream::message::PublishMessage;
+use async_nats::jetstream::stream;
 use dynamo_trace_nats::jetstream;
+use dynamo_trace_nats::jetstream::Stream;
+use opentelemetry::baggage::BaggageExt;
 use opentelemetry::trace::{FutureExt, SpanKind, Status};
+use opentelemetry::{Context, KeyValue};
 use std::time::Duration;
 
 #[tokio::test]
@@ -220,6 +224,75 @@ async fn the_context_is_left_out_where_the_message_would_become_too_large() {
     let stored = stream.get_raw_message(1).await.unwrap();
     assert!(stored.headers.is_empty());
     assert_eq!(js.spans().one("publish orders").status, Status::Unset);
+}
+
+/// Publishes a message of so many bytes with this context; tells which fields were stored.
+async fn fields(js: &Js, stream: &Stream, bytes: usize, context: Context) -> [bool; 2] {
+    let publish = js.js.publish("orders", vec![0; bytes].into());
+    let ack = publish.with_context(context).await.unwrap().await.unwrap();
+    let stored = stream.get_raw_message(ack.sequence).await.unwrap();
+    ["traceparent", "baggage"].map(|name| stored.headers.get_all(name).next().is_some())
+}
+
+#[tokio::test]
+async fn the_context_is_left_out_where_its_headers_would_be_too_long() {
+    let js = start().await;
+    let stream = js.stream("ORDERS", &["orders"]).await;
+    for (length, is_carried) in [(65_400, true), (65_500, false)] {
+        let mut own = HeaderMap::new();
+        own.append("own", "x".repeat(length));
+        let publish = js.js.publish_with_headers("orders", own.clone(), "".into());
+        let ack = publish.await.unwrap().await.unwrap();
+        let stored = stream.get_raw_message(ack.sequence).await.unwrap();
+        let carried = stored.headers.get_all("traceparent").next();
+        assert_eq!(carried.is_some(), is_carried);
+        // Not compared by `==`, which would show both.
+        assert!(stored.headers.get_all("own").eq(own.get_all("own")));
+    }
+}
+
+#[tokio::test]
+async fn the_context_is_left_out_where_a_stream_takes_no_larger_message() {
+    let js = start().await;
+    let limited = stream::Config {
+        max_message_size: 1_000,
+        ..Default::default()
+    };
+    let stream = js.stream_with("ORDERS", &["orders"], limited.clone()).await;
+    let traceparent = "NATS/1.0\r\ntraceparent: \r\n\r\n".len() + TRACEPARENT.len();
+    let baggage = "baggage: k=v\r\n".len();
+    let context = || remote_context().with_baggage([KeyValue::new("k", "v")]);
+    for (free, expected) in [
+        (0, [false, false]),
+        (traceparent - 1, [false, false]),
+        (traceparent, [true, false]),
+        (traceparent + baggage - 1, [true, false]),
+        (traceparent + baggage, [true, true]),
+    ] {
+        let found = fields(&js, &stream, 1_000 - free, context()).await;
+        assert_eq!(found, expected, "{free} bytes are free");
+    }
+    // Another stream has no part in it, and one that takes more says so.
+    js.stream("OTHER", &["other"]).await;
+    let ack = js.js.publish("other", vec![0; 2_000].into()).await;
+    ack.unwrap().await.unwrap();
+    let stored = js
+        .js
+        .get_stream("OTHER")
+        .await
+        .unwrap()
+        .get_raw_message(1)
+        .await
+        .unwrap();
+    assert!(stored.headers.get_all("traceparent").next().is_some());
+    let more = stream::Config {
+        max_message_size: -1,
+        ..stream.cached_info().config.clone()
+    };
+    js.js.update_stream(more).await.unwrap();
+    assert_eq!(fields(&js, &stream, 1_000, context()).await, [false, false]);
+    let stream = js.js.get_stream("ORDERS").await.unwrap();
+    assert_eq!(fields(&js, &stream, 1_000, context()).await, [true, true]);
 }
 
 #[tokio::test]
