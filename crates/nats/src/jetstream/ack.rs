@@ -12,7 +12,6 @@ use std::task::{Poll, ready};
 /// the span at once as complete, with `dynamo_trace.ack_awaited` = false: nobody learned whether
 /// the message was stored.
 #[derive(Debug)]
-#[must_use = "only the acknowledgement says that the message is stored"]
 pub struct PublishAckFuture {
     inner: context::PublishAckFuture,
     span: Unawaited,
