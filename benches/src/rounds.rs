@@ -45,10 +45,10 @@ impl Options {
         let rounds = self.rounds.get();
         if matches!(self.transport, None | Some(Transport::Nats)) {
             println!("Throughput (median of {rounds} rounds, ± half the interquartile range).\n");
-            println!("{}", nats::measure(rounds)?);
+            println!("{}\n", nats::measure(rounds)?);
         }
         if matches!(self.transport, None | Some(Transport::Etcd)) {
-            println!("{}", etcd::measure(rounds)?);
+            println!("{}\n", etcd::measure(rounds)?);
         }
         if matches!(self.transport, Some(Transport::Nats | Transport::Etcd)) {
             return Ok(());
