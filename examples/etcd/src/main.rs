@@ -14,10 +14,12 @@ use dynamo_trace::etcd::etcd_client::{Event, WatchOptions};
 use dynamo_trace::etcd::{Client, Watcher};
 use opentelemetry::trace::{FutureExt, TraceContextExt, Tracer};
 use opentelemetry::{Context, global};
+use tokio::signal::unix::{SignalKind, signal};
 
 #[tokio::main]
 async fn main() -> Result<(), Box<dyn std::error::Error>> {
     let telemetry = dynamo_trace::sdk::init("etcd-example")?;
+    let mut stop = signal(SignalKind::interrupt())?;
     let name = std::env::args().nth(1).unwrap_or("worker-1".to_owned());
     let endpoint = std::env::var("ETCD_ENDPOINT").unwrap_or("localhost:2379".to_owned());
     let etcd = Client::connect([endpoint], None).await?;
@@ -40,7 +42,7 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
     put.with_context(context.clone()).await?;
     context.span().end();
 
-    tokio::signal::ctrl_c().await?;
+    stop.recv().await;
     registered.deregister().await?;
     Ok(telemetry.shutdown()?)
 }

@@ -67,6 +67,7 @@ async fn each_notices_the_other_and_a_put_has_its_cause() {
     let mut second = start("worker-2", &etcd, &receiver, folder.path());
     says(&mut first, "worker-2 joined").await;
     says(&mut second, "worker-1 joined").await;
+    says(&mut second, "worker-2 joined").await;
     interrupt(&mut second).await;
     says(&mut first, "worker-2 left").await;
     interrupt(&mut first).await;
