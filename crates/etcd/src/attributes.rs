@@ -21,3 +21,10 @@ pub const INSTANCE_CHANGE: &str = "dynamo_trace.etcd.instance.change";
 pub const INSTANCE_NOTICED_AFTER: &str = "dynamo_trace.etcd.instance.noticed_after";
 /// Which time an instance is registered: 1, and one more after each loss of its lease.
 pub const REGISTRATION_COUNT: &str = "dynamo_trace.etcd.registration.count";
+/// What the link of a change leads to, where that is not who made the change: `last_writer`, of a
+/// key that was deleted by an unknown hand, or with its lease.
+pub const CHANGE_LINK: &str = "dynamo_trace.etcd.change.link";
+/// `true` where a key with a lease was deleted by an unknown hand: the lease has ended, unless
+/// a client without this crate deleted the key. Known where the last writer is, and where the
+/// watch asks for the previous pair.
+pub const CHANGE_LEASED: &str = "dynamo_trace.etcd.change.leased";

@@ -1,5 +1,6 @@
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
+use tonic::Code;
 
 /// Leaves alone what fails time after time: after so many failures in a row there is one try
 /// per pause, until one succeeds.
@@ -48,6 +49,13 @@ impl Breaker {
         let mut state = self.state();
         state.failures = state.failures.saturating_add(1);
         state.tried = Some(now);
+    }
+
+    /// Refused with this code. What is about the one request says nothing of others.
+    pub(crate) fn denied(&self, code: Code) {
+        if code == Code::PermissionDenied {
+            self.failed(Instant::now());
+        }
     }
 
     fn state(&self) -> MutexGuard<'_, State> {

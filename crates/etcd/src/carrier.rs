@@ -1,6 +1,8 @@
-//! Where the context lives: the value of a companion key.
+//! Where the context lives: the value of a companion key, or the head of an envelope.
 
+use crate::counts::Loss;
 use bytes::Bytes;
+use dynamo_trace_core::carrier::BlockError;
 use dynamo_trace_core::{
     Carrier, CarrierMut, ContextBlock, ContextBlockBuf, Field, Propagation, Remote, Trust,
 };
@@ -10,7 +12,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 /// When the value was sent: milliseconds since the Unix epoch, in decimal digits.
 const SENT_AT: Field<'static> = Field::Other("t");
 
-/// What rests beside a value that `cx` writes at `now`; `None` where there is nothing to carry.
+/// What rests with a value that `cx` writes at `now`; `None` where there is nothing to carry.
 pub(crate) fn write(propagation: &Propagation, cx: &Context, now: SystemTime) -> Option<Bytes> {
     let mut block = AtRest(ContextBlockBuf::default());
     propagation.inject(cx, &mut block);
@@ -24,17 +26,28 @@ pub(crate) fn write(propagation: &Propagation, cx: &Context, now: SystemTime) ->
     Some(Bytes::copy_from_slice(block.as_bytes()))
 }
 
-/// The context and the send time that rest in `companion`. What is not valid is not there.
+/// The context and the send time that rest in `block`.
+///
+/// # Errors
+///
+/// Why there is none.
 pub(crate) fn read(
     propagation: &Propagation,
     trust: &Trust,
-    companion: &[u8],
-) -> (Remote, Option<SystemTime>) {
-    let Ok(block) = ContextBlock::parse(companion) else {
-        return (Remote::default(), None);
-    };
+    block: &[u8],
+) -> Result<(Remote, Option<SystemTime>), Loss> {
+    let block = ContextBlock::parse(block).map_err(|error| match error {
+        BlockError::TooLong(_) => Loss::TooLarge,
+        _ => Loss::Invalid,
+    })?;
     let sent_at = block.values_of(SENT_AT).next().and_then(time);
-    (propagation.remote(&AtRest(block), trust), sent_at)
+    let block = AtRest(block);
+    let remote = propagation.remote(&block, trust);
+    // What is not trusted is not there; what is not valid is not there for anybody.
+    if remote.is_empty() && propagation.remote(&block, &Trust::trusted()).is_empty() {
+        return Err(Loss::Invalid);
+    }
+    Ok((remote, sent_at))
 }
 
 fn time(millis: &[u8]) -> Option<SystemTime> {
@@ -111,7 +124,7 @@ mod tests {
         let block = ContextBlock::parse(&bytes).unwrap();
         let names: Vec<_> = block.field_names().collect();
         assert_eq!(names, ["traceparent", "tracestate", "t"]);
-        let (remote, sent_at) = read(&Propagation::w3c(), &Trust::trusted(), &bytes);
+        let (remote, sent_at) = read(&Propagation::w3c(), &Trust::trusted(), &bytes).unwrap();
         assert_eq!(sent_at, Some(now));
         let mut out = BTreeMap::new();
         Propagation::w3c().inject(&remote.attach_to(&Context::new()), &mut out);
@@ -124,7 +137,8 @@ mod tests {
         let mut block = ContextBlockBuf::default();
         block.set_field(Field::TraceParent, PARENT);
         block.set_field(Field::Baggage, "admin=yes");
-        let (remote, sent_at) = read(&Propagation::w3c(), &Trust::trusted(), block.as_bytes());
+        let read = read(&Propagation::w3c(), &Trust::trusted(), block.as_bytes());
+        let (remote, sent_at) = read.unwrap();
         assert!(remote.span_context().is_some());
         assert!(remote.attach_to(&Context::new()).baggage().is_empty());
         assert_eq!(sent_at, None);
@@ -137,13 +151,28 @@ mod tests {
     }
 
     #[test]
+    fn what_is_not_trusted_is_not_lost() {
+        let bytes = write(&Propagation::w3c(), &context(), UNIX_EPOCH).unwrap();
+        let (remote, _) = read(&Propagation::w3c(), &Trust::ignored(), &bytes).unwrap();
+        assert!(remote.is_empty());
+    }
+
+    #[test]
     fn what_is_not_valid_is_not_there() {
         let long = vec![1; ContextBlock::MAX_LEN + 1];
         let mut times = ContextBlockBuf::default();
         times.append(SENT_AT, u64::MAX.to_string().as_bytes());
-        for companion in [&b"garbage"[..], &long, b"", times.as_bytes()] {
-            let (remote, _) = read(&Propagation::w3c(), &Trust::trusted(), companion);
-            assert!(remote.is_empty());
+        let mut broken = ContextBlockBuf::default();
+        broken.append(Field::TraceParent, &PARENT.as_bytes()[1..]);
+        for (found, loss) in [
+            (&b"garbage"[..], Loss::Invalid),
+            (&long, Loss::TooLarge),
+            (b"", Loss::Invalid),
+            (times.as_bytes(), Loss::Invalid),
+            (broken.as_bytes(), Loss::Invalid),
+        ] {
+            let read = read(&Propagation::w3c(), &Trust::trusted(), found);
+            assert_eq!(read.err(), Some(loss));
         }
         for not_digits in [&b""[..], b"-1", b"+1", b" 1", b"1_0", b"soon"] {
             assert_eq!(time(not_digits), None);

@@ -4,7 +4,7 @@
 
 use bytes::Bytes;
 use dynamo_trace_core::{ContextBlockBuf, Field};
-use dynamo_trace_etcd::{Client, Received, Watcher};
+use dynamo_trace_etcd::{Client, Place, Received, Watcher};
 use dynamo_trace_testkit::conformance::{Handles, Harness, RawError, Traits, Work};
 use dynamo_trace_testkit::servers::EtcdServer;
 use etcd_client::{Event, Txn, TxnOp, WatchOptions};
@@ -13,9 +13,19 @@ use std::sync::{Arc, Weak};
 use tokio::sync::{Mutex, watch};
 use tokio::task::{JoinHandle, JoinSet};
 
-dynamo_trace_testkit::conformance_tests!(Etcd);
+/// What an envelope of version 1 begins with.
+const ENVELOPE: &[u8] = b"\x8fdtrace\x1a\x01";
 
-struct Etcd {
+mod companions {
+    dynamo_trace_testkit::conformance_tests!(super::Etcd<false>);
+}
+
+mod envelopes {
+    dynamo_trace_testkit::conformance_tests!(super::Etcd<true>);
+}
+
+/// With contexts in companions, or in envelopes.
+struct Etcd<const SEALED: bool> {
     etcd: Client,
     raw: etcd_client::Client,
     prefix: String,
@@ -25,7 +35,7 @@ struct Etcd {
     _server: Arc<EtcdServer>,
 }
 
-impl Harness for Etcd {
+impl<const SEALED: bool> Harness for Etcd<SEALED> {
     const TRAITS: Traits = Traits {
         baggage: false,
         // A context block has 16 KiB, names and lengths included.
@@ -37,12 +47,14 @@ impl Harness for Etcd {
         static HARNESSES: AtomicUsize = AtomicUsize::new(0);
         let server = shared_server().await;
         let prefix = format!("{}/", HARNESSES.fetch_add(1, Ordering::Relaxed));
-        let etcd = Client::builder()
+        let builder = Client::builder()
             .with_tracer_provider(&handles.provider)
-            .with_propagation(handles.propagation)
-            .connect([server.endpoint()], None)
-            .await
-            .unwrap();
+            .with_propagation(handles.propagation);
+        let builder = match SEALED {
+            true => builder.with_context_at("", Place::Envelope),
+            false => builder,
+        };
+        let etcd = builder.connect([server.endpoint()], None).await.unwrap();
         let options = WatchOptions::new().with_prefix();
         let changes = etcd.watch(&*prefix, Some(options)).await.unwrap();
         let answered = Arc::new(watch::Sender::new(0));
@@ -84,10 +96,15 @@ impl Harness for Etcd {
         }
         let key = self.next_key();
         let companion = format!("{}{key}", Client::DEFAULT_COMPANION_PREFIX);
-        let txn = Txn::new().and_then([
-            TxnOp::put(key, payload, None),
-            TxnOp::put(companion, block.as_bytes(), None),
-        ]);
+        let length = u16::try_from(block.as_bytes().len()).unwrap().to_be_bytes();
+        let envelope = [ENVELOPE, &length, block.as_bytes(), &payload].concat();
+        let txn = Txn::new().and_then(match SEALED {
+            true => vec![TxnOp::put(key, envelope, None)],
+            false => vec![
+                TxnOp::put(key, payload, None),
+                TxnOp::put(companion, block.as_bytes(), None),
+            ],
+        });
         let response = self.raw.kv_client().txn(txn).await;
         let response = response.map_err(|error| RawError::Failed(error.to_string()))?;
         self.answered(response.header());
@@ -101,7 +118,7 @@ impl Harness for Etcd {
     }
 }
 
-impl Etcd {
+impl<const SEALED: bool> Etcd<SEALED> {
     fn next_key(&self) -> String {
         let key = self.keys.fetch_add(1, Ordering::Relaxed);
         format!("{}{key}", self.prefix)

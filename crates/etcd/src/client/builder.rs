@@ -2,6 +2,7 @@ use super::{Client, Shared};
 use crate::SCOPE;
 use crate::channel::{EtcdLayer, Templates, Traced};
 use crate::companion::{Companions, Prefix};
+use crate::places::{Place, Places};
 use crate::semantics::Etcd;
 use dynamo_trace_core::received::RelationRule;
 use dynamo_trace_core::{Instrumentation, Propagation, Trust};
@@ -33,6 +34,7 @@ pub struct ClientBuilder {
     relation: RelationRule,
     prefix: Option<Prefix>,
     templates: Option<Templates>,
+    places: Vec<(Vec<u8>, Place)>,
 }
 
 impl ClientBuilder {
@@ -47,6 +49,7 @@ impl ClientBuilder {
             relation: RelationRule::default(),
             prefix: Prefix::new(Prefix::DEFAULT.into()),
             templates: None,
+            places: Vec::new(),
         }
     }
 
@@ -91,8 +94,29 @@ impl ClientBuilder {
         self
     }
 
-    /// Writes no companions and reads none: every call goes to etcd as it is, and watches yield
-    /// changes without a context.
+    /// Sets where the contexts of the keys under this prefix rest. The longest prefix wins, and of
+    /// the same one the later call; the empty prefix stands for all other keys, whose contexts rest
+    /// in companions if not said otherwise. A transaction may have keys of several.
+    ///
+    /// Writers and readers have to agree on it: a reader that does not know of an
+    /// [`Envelope`](Place::Envelope) takes it for a part of the value. See the
+    /// [crate](crate#envelopes) documentation.
+    ///
+    /// ```
+    /// use dynamo_trace_etcd::{Client, Place};
+    ///
+    /// let builder = Client::builder()
+    ///     .with_context_at("instances/", Place::Envelope)
+    ///     .with_context_at("instances/locks/", Place::Nowhere);
+    /// # drop(builder);
+    /// ```
+    pub fn with_context_at(mut self, prefix: impl Into<Vec<u8>>, place: Place) -> Self {
+        self.places.push((prefix.into(), place));
+        self
+    }
+
+    /// Writes no companions and reads none: where no [`Envelope`](Place::Envelope) is, every call
+    /// goes to etcd as it is, and watches yield changes without a context.
     pub fn without_companions(mut self) -> Self {
         self.prefix = None;
         self
@@ -164,7 +188,8 @@ impl ClientBuilder {
     }
 
     fn build(self) -> (Traced, Arc<Shared>) {
-        let companions = Arc::new(Companions::new(self.instrumentation.clone(), self.prefix));
+        let places = Places::new(self.prefix, self.places);
+        let companions = Arc::new(Companions::new(self.instrumentation.clone(), places));
         let shared = Shared {
             instrumentation: self.instrumentation,
             trust: self.trust,

@@ -3,19 +3,24 @@
 mod auth;
 mod builder;
 mod cluster;
+mod contexts;
 mod election;
+mod found;
 mod kv;
 mod lease;
 mod lock;
 mod maintenance;
 mod roles;
+mod sweep;
 mod users;
 
 pub use builder::ClientBuilder;
+pub use found::Found;
+pub use sweep::{Sweep, Swept};
 
 use crate::channel::{KeepAliveFailures, KeepAlives};
 use crate::companion::{Companions, Prefix};
-use crate::watch::Watcher;
+use crate::watch::{self, Watcher};
 use dynamo_trace_core::received::RelationRule;
 use dynamo_trace_core::{Instrumentation, Trust};
 use etcd_client::{ConnectOptions, Error, WatchOptions};
@@ -42,10 +47,10 @@ use std::sync::Arc;
 ///
 /// # Errors
 ///
-/// All methods return what etcd-client's return, with two exceptions, both of writes that have
-/// companions: a response above 64 MiB is refused; and of a user whom etcd knows by a client
-/// certificate alone, etcd 3.4 checks less in the transaction than in the put (see the
-/// [crate](crate) documentation).
+/// All methods return what etcd-client's return, with two exceptions: a response above 64 MiB to a
+/// write that has companions, or to a call that may give envelopes, is refused; and of a user whom
+/// etcd knows by a client certificate alone, etcd 3.4 checks less in the transaction that writes a
+/// companion than in the put (see the [crate](crate) documentation).
 ///
 /// # Cancel safety
 ///
@@ -105,16 +110,15 @@ impl Client {
         key: impl Into<Vec<u8>>,
         options: Option<WatchOptions>,
     ) -> Result<Watcher, Error> {
-        let stream = self.inner.watch_client().watch(key, options).await?;
-        Watcher::create(stream, self.inner.kv_client(), &self.shared).await
+        watch::watch(&self.inner, &self.shared, key.into(), options).await
     }
 
     /// How many writes of this client and its clones went without companions, since the server
     /// refuses those, or has done so time after time, or since the transaction would have been too
-    /// long.
+    /// long. One of the numbers of [`lost_contexts`](Self::lost_contexts).
     #[must_use]
     pub fn companions_left_out(&self) -> u64 {
-        self.shared.companions.left_out()
+        self.lost_contexts().companions_left_out
     }
 
     /// What went wrong when leases were kept alive, by this client and its clones.

@@ -1,3 +1,4 @@
+use crate::places::prefix_end;
 use bytes::Bytes;
 
 /// Where companion keys are: beside every user key, under a prefix.
@@ -22,6 +23,11 @@ impl Prefix {
         companion.strip_prefix(&*self.0)
     }
 
+    /// The key of the note that deletions leave: the prefix itself, which is beside no key.
+    pub(crate) fn note(&self) -> Bytes {
+        self.of(b"")
+    }
+
     /// The end of the range of companions whose keys' range ends at `range_end`.
     pub(super) fn range_end(&self, range_end: &[u8]) -> Bytes {
         match range_end {
@@ -33,16 +39,9 @@ impl Prefix {
         }
     }
 
-    /// The first key behind every one with this prefix; `\0` where there is none.
+    /// The first key behind every companion; `\0` where there is none.
     pub(crate) fn end(&self) -> Bytes {
-        let mut end = self.0.clone();
-        while let Some(last) = end.pop() {
-            if let Some(next) = last.checked_add(1) {
-                end.push(next);
-                return end.into();
-            }
-        }
-        Bytes::from_static(b"\0")
+        prefix_end(&self.0).map_or(Bytes::from_static(b"\0"), Bytes::from)
     }
 }
 

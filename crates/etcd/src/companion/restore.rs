@@ -1,6 +1,7 @@
 //! From the response of a transaction with companions back to the user's response.
 
 use super::wire::{Headed, Op, ResponseOp, TxnResponse};
+use crate::envelope::MAX_DEPTH;
 use bytes::{Bytes, BytesMut};
 use prost::Message;
 
@@ -43,11 +44,7 @@ impl Branches {
         let (Op::Put(own) | Op::DeleteRange(own)) = responses.into_iter().next()?.op? else {
             return None;
         };
-        // In a transaction an operation's header has the revision only. Protobuf merges a field
-        // that comes twice, so the transaction's header fills in the rest.
-        let mut whole = BytesMut::from(own);
-        Headed { header }.encode(&mut whole).ok()?;
-        Some(whole.freeze())
+        single(header, own)
     }
 
     fn strip(&self, response: Bytes) -> Option<TxnResponse> {
@@ -76,11 +73,58 @@ impl Branches {
     }
 }
 
+/// Whether the response to a transaction has only operations that etcd-client knows: it panics at
+/// others.
+pub(super) fn is_known(response: &[u8]) -> bool {
+    is_known_within(response, MAX_DEPTH)
+}
+
+fn is_known_within(response: &[u8], depth: usize) -> bool {
+    let (Ok(response), Some(depth)) = (TxnResponse::decode(response), depth.checked_sub(1)) else {
+        return false;
+    };
+    let mut ops = response.responses.iter();
+    ops.all(|ResponseOp { op }| match op {
+        Some(Op::Txn(nested)) => is_known_within(nested, depth),
+        op => op.is_some(),
+    })
+}
+
+/// The response to an operation of a transaction, as that to an operation by itself. In a
+/// transaction its header has the revision only. Protobuf merges a field that comes twice, so the
+/// transaction's header fills in the rest.
+pub(super) fn single(header: Option<Bytes>, own: Bytes) -> Option<Bytes> {
+    let mut whole = BytesMut::from(own);
+    Headed { header }.encode(&mut whole).ok()?;
+    Some(whole.freeze())
+}
+
 #[cfg(test)]
 mod tests {
     use super::super::wire::TxnRequest;
     use super::*;
     use proptest::prelude::*;
+
+    #[test]
+    fn operations_that_etcd_client_does_not_know_are_seen() {
+        let response = |op| TxnResponse {
+            responses: vec![ResponseOp { op }],
+            ..TxnResponse::default()
+        };
+        let nested = |inner: &TxnResponse| response(Some(Op::Txn(inner.encode_to_vec().into())));
+        let known = response(Some(Op::Range(Bytes::new())));
+        let unknown = response(None);
+        for (response, is_known_to_be) in [
+            (known.clone(), true),
+            (nested(&known), true),
+            (unknown.clone(), false),
+            (nested(&unknown), false),
+        ] {
+            assert_eq!(is_known(&response.encode_to_vec()), is_known_to_be);
+        }
+        let deep = (0..10_000).fold(known, |deep, _| nested(&deep));
+        assert!(!is_known(&deep.encode_to_vec()));
+    }
 
     proptest! {
         #[test]

@@ -1,54 +1,74 @@
 //! From the user's request to a transaction that has the companions too.
 
 use super::keys::Prefix;
+use super::note::{Note, if_present, within};
 use super::restore::{Branches, Part};
-use super::wire::{CompareVersion, DeleteRangeRequest, Op, PutRequest, RequestOp, TxnRequest};
+use super::wire::{DeleteRangeRequest, Op, PutRequest, RequestOp, TxnRequest};
 use super::write::Rpc;
+use crate::breaker::Breaker;
+use crate::places::{Place, Places};
 use bytes::Bytes;
 use prost::Message;
+use std::time::Instant;
 
 /// How many operations etcd takes in a transaction, if not configured otherwise
 /// (`--max-txn-ops`). Each of the three lists counts by itself; a nested transaction has what
 /// its parent's longest list leaves.
-const MAX_TXN_OPS: usize = 128;
+pub(crate) const MAX_TXN_OPS: usize = 128;
 
 /// Adds companions to requests.
 pub(super) struct Rewriter<'r> {
     pub(super) prefix: &'r Prefix,
+    pub(super) places: &'r Places,
     /// The value beside what is put; without one only deletions are accompanied.
     pub(super) companion: Option<&'r Bytes>,
     /// What is rewritten.
     pub(super) rpc: Rpc,
     /// Whether etcd checks what the user may do.
     pub(super) authenticated: bool,
+    /// Whether deletions leave a note of who deleted.
+    pub(super) leaves_notes: bool,
 }
 
 /// A transaction with companions, and which of its operations they are.
 pub(super) struct Rewritten {
     pub(super) txn: TxnRequest,
     pub(super) branches: Branches,
+    pub(super) has_notes: bool,
+    /// A branch has deletions of which no note can be left.
+    pub(super) lacks_notes: bool,
     /// The smallest `--max-txn-ops` that admits the user's transaction, and this one.
     own_ops: usize,
     all_ops: usize,
 }
 
 impl Rewritten {
-    /// Whether the companions are too much for a server that the transaction alone is not.
-    pub(super) fn is_too_long(&self) -> bool {
-        self.own_ops <= MAX_TXN_OPS && self.all_ops > MAX_TXN_OPS
+    /// Why it is not tried: the companions are too much for a server that the transaction alone
+    /// is not, or were refused before.
+    pub(super) fn is_left_out(&self, refusals: &Breaker, now: Instant) -> Option<&'static str> {
+        if self.own_ops <= MAX_TXN_OPS && self.all_ops > MAX_TXN_OPS {
+            return Some("too many operations");
+        }
+        (!refusals.admits(now)).then_some("refused by the server before")
     }
 }
 
 impl Rewriter<'_> {
     /// `None` where the request cannot be read.
     pub(super) fn txn(&self, txn: TxnRequest) -> Option<Rewritten> {
+        self.rewrite(txn, self.leaves_notes)
+    }
+
+    fn rewrite(&self, txn: TxnRequest, leaves_notes: bool) -> Option<Rewritten> {
         let compares = txn.compare.len();
         let (own_success, own_failure) = (txn.success.len(), txn.failure.len());
-        let success = self.branch(txn.success)?;
-        let failure = self.branch(txn.failure)?;
+        let success = self.branch(txn.success, leaves_notes)?;
+        let failure = self.branch(txn.failure, leaves_notes)?;
         let own = compares.max(own_success).max(own_failure);
         let all = compares.max(success.ops.len()).max(failure.ops.len());
         Some(Rewritten {
+            has_notes: success.has_note || failure.has_note,
+            lacks_notes: success.lacks_note || failure.lacks_note,
             own_ops: own + success.nested_own_ops.max(failure.nested_own_ops),
             all_ops: all + success.nested_all_ops.max(failure.nested_all_ops),
             txn: TxnRequest {
@@ -63,24 +83,31 @@ impl Rewriter<'_> {
         })
     }
 
-    fn branch(&self, ops: Vec<RequestOp>) -> Option<Branch> {
+    fn branch(&self, ops: Vec<RequestOp>, leaves_note: bool) -> Option<Branch> {
         let mut branch = Branch::default();
+        let mut note = Note::default();
         for RequestOp { op } in ops {
             match op? {
                 Op::Put(put) => {
                     let companion = self.put(PutRequest::decode(put.clone()).ok()?);
                     branch.push(Op::Put(put), Part::Own);
                     branch.extend(companion);
+                    note.has_put();
                 }
                 Op::DeleteRange(delete) => {
                     let range = DeleteRangeRequest::decode(delete.clone()).ok()?;
-                    // Before the user's own: a range over all keys then neither counts nor
-                    // returns the companions.
-                    branch.extend(self.delete(&range));
+                    if self.has_companions(&range) {
+                        // Before the user's own: a range over all keys then neither counts nor
+                        // returns the companions.
+                        branch.extend(self.delete_note(&range));
+                        branch.extend(Some(self.delete(&range)));
+                        note.of(&range, self.prefix);
+                    }
                     branch.push(Op::DeleteRange(delete), Part::Own);
                 }
                 Op::Txn(txn) => {
-                    let nested = self.txn(TxnRequest::decode(txn).ok()?)?;
+                    // One transaction puts a key once: only the outermost leaves a note.
+                    let nested = self.rewrite(TxnRequest::decode(txn).ok()?, false)?;
                     branch.nested_own_ops = branch.nested_own_ops.max(nested.own_ops);
                     branch.nested_all_ops = branch.nested_all_ops.max(nested.all_ops);
                     let txn = nested.txn.encode_to_vec().into();
@@ -89,12 +116,15 @@ impl Rewriter<'_> {
                 other @ Op::Range(_) => branch.push(other, Part::Own),
             }
         }
+        if leaves_note && let Some(block) = self.companion {
+            branch.leave(note, self.prefix, block);
+        }
         Some(branch)
     }
 
     fn put(&self, put: PutRequest) -> Option<Op> {
         let value = self.companion?;
-        if put.key.is_empty() || self.prefix.strip(&put.key).is_some() {
+        if self.places.of(&put.key) != Place::Companion {
             return None;
         }
         if self.authenticated && self.is_guarded(&put) {
@@ -113,16 +143,7 @@ impl Rewriter<'_> {
             return Some(op);
         }
         // "Keep the lease" fails for a key that is not there.
-        let present = CompareVersion {
-            result: CompareVersion::GREATER,
-            key,
-        };
-        let txn = TxnRequest {
-            compare: vec![present.encode_to_vec().into()],
-            success: vec![RequestOp { op: Some(op) }],
-            failure: Vec::new(),
-        };
-        Some(Op::Txn(txn.encode_to_vec().into()))
+        Some(if_present(key, Bytes::new(), op, None))
     }
 
     /// Whether a companion would change what etcd permits. Of a put by itself etcd checks also
@@ -133,16 +154,35 @@ impl Rewriter<'_> {
         put.lease != 0 || put.prev_kv && self.rpc == Rpc::Put
     }
 
-    fn delete(&self, range: &DeleteRangeRequest) -> Option<Op> {
-        if range.key.is_empty() || self.prefix.strip(&range.key).is_some() {
-            return None;
-        }
+    fn has_companions(&self, range: &DeleteRangeRequest) -> bool {
+        let (key, end) = (&range.key, &range.range_end);
+        let is_companion = self.prefix.strip(key).is_some();
+        !key.is_empty() && !is_companion && self.places.may_have(Place::Companion, key, end)
+    }
+
+    fn delete(&self, range: &DeleteRangeRequest) -> Op {
         let companions = DeleteRangeRequest {
             key: self.prefix.of(&range.key),
             range_end: self.prefix.range_end(&range.range_end),
         };
-        Some(Op::DeleteRange(companions.encode_to_vec().into()))
+        Op::DeleteRange(companions.encode_to_vec().into())
     }
+
+    /// The note goes with a range around it, and is not counted either.
+    fn delete_note(&self, range: &DeleteRangeRequest) -> Option<Op> {
+        let note = DeleteRangeRequest {
+            key: self.prefix.note(),
+            range_end: Bytes::new(),
+        };
+        let is_within = within(&note.key, &range.key, &range.range_end);
+        is_within.then(|| Op::DeleteRange(note.encode_to_vec().into()))
+    }
+}
+
+/// Whether there is a deletion that can leave a note.
+pub(super) fn deletes(txn: &TxnRequest) -> bool {
+    let mut ops = txn.success.iter().chain(&txn.failure);
+    ops.any(|op| matches!(op.op, Some(Op::DeleteRange(_))))
 }
 
 #[derive(Default)]
@@ -151,9 +191,25 @@ struct Branch {
     parts: Vec<Part>,
     nested_own_ops: usize,
     nested_all_ops: usize,
+    has_note: bool,
+    lacks_note: bool,
 }
 
 impl Branch {
+    fn leave(&mut self, note: Note, prefix: &Prefix, block: &Bytes) {
+        if note.is_empty() {
+            return;
+        }
+        match note.write(prefix, block) {
+            Some((op, depth)) => {
+                self.push(op, Part::Companion);
+                self.nested_all_ops = self.nested_all_ops.max(depth);
+                self.has_note = true;
+            }
+            None => self.lacks_note = true,
+        }
+    }
+
     fn push(&mut self, op: Op, part: Part) {
         self.ops.push(RequestOp { op: Some(op) });
         self.parts.push(part);

@@ -1,25 +1,21 @@
-use super::Companions;
-use super::unary::{self, Unary};
-use super::write::{Rpc, Write};
+use super::exchange::exchange;
+use super::write::Rpc;
+use super::{Companions, stream};
 use crate::semantics::{Endless, operation};
-use bytes::Bytes;
-use http::uri::PathAndQuery;
-use http::{Request, Response, Uri, request};
-use http_body_util::{BodyExt, Full};
+use http::{Request, Response};
 use pin_project_lite::pin_project;
-use std::future::poll_fn;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 use tonic::body::Body;
-use tonic::{Code, Status};
 use tower_service::Service;
 
-/// Writes companions: turns `Put`, `DeleteRange` and `Txn` into transactions that write the
-/// companions too, and their responses back into those of the calls that were made.
+/// Writes and reads contexts in the store: turns `Put`, `DeleteRange` and `Txn` into transactions
+/// that write the companions too, and their responses back into those of the calls that were
+/// made; puts values into envelopes and takes them out.
 ///
 /// It stands under the layer that makes the spans, so that one span covers all of it and is the
-/// one whose context goes into the companions.
+/// one whose context goes into the store.
 #[derive(Clone, Debug)]
 pub(crate) struct WithCompanions<S> {
     inner: S,
@@ -53,92 +49,29 @@ where
                 // The clone is not ready; this one is.
                 let ready = std::mem::replace(&mut self.inner, clone);
                 let companions = Arc::clone(&self.companions);
-                ResponseFuture::Written {
-                    future: Box::pin(write(ready, companions, rpc, request)),
+                ResponseFuture::Read {
+                    future: Box::pin(exchange(ready, companions, rpc, request)),
                 }
             }
-            _ => ResponseFuture::Plain {
-                endless: Endless::is(operation(request.uri())),
-                future: self.inner.call(request),
-            },
+            _ => {
+                let endless = Endless::is(operation(request.uri()));
+                let (request, opening) = stream::open(&self.companions, request);
+                ResponseFuture::Passed {
+                    future: self.inner.call(request),
+                    opening,
+                    endless,
+                }
+            }
         }
     }
-}
-
-async fn write<S>(
-    mut inner: S,
-    companions: Arc<Companions>,
-    rpc: Rpc,
-    request: Request<Body>,
-) -> Result<Response<Body>, S::Error>
-where
-    S: Service<Request<Body>, Response = Response<Body>> + Clone,
-{
-    let (head, body) = request.into_parts();
-    let plain = match body.collect().await {
-        Ok(body) => body.to_bytes(),
-        Err(status) => return Ok(status.into_http()),
-    };
-    let accompanied = unary::message(&plain)
-        .and_then(|message| companions.accompany(rpc, &head, message))
-        .and_then(|write| Some((txn(&head, &write)?, write)));
-    let Some((txn, write)) = accompanied else {
-        return inner.call(full(head, plain)).await;
-    };
-    let mut again = inner.clone();
-    let response = match Unary::collect(inner.call(txn).await?).await {
-        Ok(response) => response,
-        Err(status) => return Ok(status.into_http()),
-    };
-    let refusal = match response.code() {
-        Some(Code::Ok) => {
-            companions.admitted();
-            let restored = response.map(|message| write.restore(message));
-            return Ok(restored.map_or_else(unreadable, Unary::into_response));
-        }
-        // Refused before anything was written; the companion may be why. Then the user's own
-        // write must go through, and if not, the user has to see its own error.
-        Some(code @ (Code::PermissionDenied | Code::InvalidArgument)) => code,
-        _ => return Ok(response.into_response()),
-    };
-    poll_fn(|cx| again.poll_ready(cx)).await?;
-    let response = again.call(full(head, plain)).await?;
-    Ok(match Unary::collect(response).await {
-        Ok(response) => {
-            if response.code() == Some(Code::Ok) {
-                companions.refused(refusal);
-            }
-            response.into_response()
-        }
-        Err(status) => status.into_http(),
-    })
-}
-
-/// The head of `plain` with the transaction; `None` where that is no request.
-fn txn(plain: &request::Parts, write: &Write) -> Option<Request<Body>> {
-    let mut head = plain.clone();
-    let mut uri = head.uri.into_parts();
-    uri.path_and_query = Some(PathAndQuery::from_static(Rpc::Txn.path()));
-    head.uri = Uri::from_parts(uri).ok()?;
-    // The response has to be read.
-    head.headers.remove("grpc-accept-encoding");
-    Some(full(head, unary::frame(&write.request())?))
-}
-
-fn full(head: request::Parts, body: Bytes) -> Request<Body> {
-    Request::from_parts(head, Body::new(Full::new(body)))
-}
-
-fn unreadable() -> Response<Body> {
-    Status::internal("not the response to this transaction").into_http()
 }
 
 pin_project! {
     /// The response of [`WithCompanions`].
     #[project = Projected]
     pub(crate) enum ResponseFuture<F, E> {
-        Plain { #[pin] future: F, endless: bool },
-        Written { future: Pin<Box<dyn Future<Output = Result<Response<Body>, E>> + Send>> },
+        Passed { #[pin] future: F, opening: Option<stream::Opening>, endless: bool },
+        Read { future: Pin<Box<dyn Future<Output = Result<Response<Body>, E>> + Send>> },
     }
 }
 
@@ -150,12 +83,19 @@ where
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<F::Output> {
         match self.project() {
-            Projected::Written { future } => future.as_mut().poll(cx),
-            Projected::Plain { future, endless } => future.poll(cx).map_ok(|mut response| {
+            Projected::Read { future } => future.as_mut().poll(cx),
+            Projected::Passed {
+                future,
+                opening,
+                endless,
+            } => future.poll(cx).map_ok(|mut response| {
                 if *endless {
                     response.extensions_mut().insert(Endless);
                 }
-                response
+                match opening.take() {
+                    Some(opening) => opening.response(response),
+                    None => response,
+                }
             }),
         }
     }

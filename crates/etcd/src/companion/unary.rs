@@ -4,17 +4,18 @@ use bytes::{BufMut, Bytes, BytesMut};
 use dynamo_trace_grpc::status;
 use http::{HeaderMap, Response, response};
 use http_body_util::{BodyExt, Full};
+use prost::Message;
 use std::future::ready;
 use tonic::body::Body;
 use tonic::{Code, Status};
 
 /// Compressed flag and length.
-const PREFIX_LEN: usize = 5;
+pub(crate) const PREFIX_LEN: usize = 5;
 
 /// The longest message that is waited for, in bytes. It bounds what a server can make a client
 /// hold; tonic's limit, 4 MiB if not configured otherwise, is not known here and applies to what
 /// is handed on.
-const MAX_LEN: usize = 64 << 20;
+pub(crate) const MAX_LEN: usize = 64 << 20;
 
 /// The one message of `body`; `None` where it is not one, or is compressed.
 pub(super) fn message(body: &Bytes) -> Option<Bytes> {
@@ -26,16 +27,13 @@ pub(super) fn message(body: &Bytes) -> Option<Bytes> {
 }
 
 /// Whether what has been read so far can be the one message of a body.
-fn within_limits(read: &[u8]) -> Result<(), Status> {
+fn within_limits(read: &[u8], max_len: usize) -> Result<(), Status> {
     let Some(([_, length @ ..], message)) = read.split_first_chunk::<PREFIX_LEN>() else {
         return Ok(());
     };
     let length = usize::try_from(u32::from_be_bytes(*length)).unwrap_or(usize::MAX);
-    if length > MAX_LEN {
-        return Err(Status::out_of_range(format!(
-            "Error, decoded message length too large: found {length} bytes, \
-             the limit is: {MAX_LEN} bytes"
-        )));
+    if length > max_len {
+        return Err(too_long(length, max_len));
     }
     if message.len() > length {
         return Err(Status::internal(
@@ -45,12 +43,30 @@ fn within_limits(read: &[u8]) -> Result<(), Status> {
     Ok(())
 }
 
+/// A message above the limit, as tonic says it.
+pub(crate) fn too_long(length: usize, max_len: usize) -> Status {
+    Status::out_of_range(format!(
+        "Error, decoded message length too large: found {length} bytes, \
+         the limit is: {max_len} bytes"
+    ))
+}
+
 /// A body of this one message; `None` above 4 GiB.
-pub(super) fn frame(message: &[u8]) -> Option<Bytes> {
+pub(crate) fn frame(message: &[u8]) -> Option<Bytes> {
     let mut body = BytesMut::with_capacity(PREFIX_LEN + message.len());
     body.put_u8(0);
     body.put_u32(u32::try_from(message.len()).ok()?);
     body.put_slice(message);
+    Some(body.freeze())
+}
+
+/// The same of a message that is to be encoded.
+pub(super) fn encode(message: &impl Message) -> Option<Bytes> {
+    let length = message.encoded_len();
+    let mut body = BytesMut::with_capacity(PREFIX_LEN + length);
+    body.put_u8(0);
+    body.put_u32(u32::try_from(length).ok()?);
+    message.encode(&mut body).ok()?;
     Some(body.freeze())
 }
 
@@ -66,9 +82,9 @@ impl Unary {
     ///
     /// # Errors
     ///
-    /// `OUT_OF_RANGE`, as tonic says it, for a message above [`MAX_LEN`], and `INTERNAL` for a
+    /// `OUT_OF_RANGE`, as tonic says it, for a message above `max_len`, and `INTERNAL` for a
     /// body that goes on behind its message. Neither is read to its end.
-    pub(super) async fn collect(response: Response<Body>) -> Result<Self, Status> {
+    pub(super) async fn collect(response: Response<Body>, max_len: usize) -> Result<Self, Status> {
         let (head, mut body) = response.into_parts();
         let mut read = BytesMut::new();
         let mut trailers = None;
@@ -76,7 +92,7 @@ impl Unary {
             match frame?.into_data() {
                 Ok(data) => {
                     read.extend_from_slice(&data);
-                    within_limits(&read)?;
+                    within_limits(&read, max_len)?;
                 }
                 Err(frame) => trailers = frame.into_trailers().ok().or(trailers),
             }
@@ -91,6 +107,13 @@ impl Unary {
     pub(super) fn code(&self) -> Option<Code> {
         let trailers = self.trailers.as_ref().and_then(status::of);
         trailers.or_else(|| status::of(&self.head.headers))
+    }
+
+    /// What the server says about a failure.
+    pub(super) fn failure(&self) -> String {
+        let trailers = self.trailers.as_ref().and_then(Status::from_header_map);
+        let status = trailers.or_else(|| Status::from_header_map(&self.head.headers));
+        status.map_or_else(String::new, |status| status.message().to_owned())
     }
 
     /// Replaces the message; `None` where there is no message to replace.
@@ -135,7 +158,7 @@ mod tests {
     /// What comes of a body that begins like this and never ends.
     async fn endless(data: Bytes) -> Option<Code> {
         let body = Body::new(Full::new(data).with_trailers(pending()));
-        let collect = Unary::collect(Response::new(body));
+        let collect = Unary::collect(Response::new(body), MAX_LEN);
         let collected = tokio::time::timeout(Duration::from_millis(100), collect).await;
         Some(collected.ok()?.err().unwrap().code())
     }
@@ -162,7 +185,7 @@ mod tests {
         let trailers = sent.clone();
         let body = Full::new(frame(b"message").unwrap());
         let body = Body::new(body.with_trailers(async { Some(Ok(trailers)) }));
-        let read = Unary::collect(Response::new(body)).await.unwrap();
+        let read = Unary::collect(Response::new(body), MAX_LEN).await.unwrap();
         assert_eq!(read.code(), Some(Code::Ok));
         let body = read.into_response().into_body().collect().await.unwrap();
         assert_eq!(body.trailers(), Some(&sent));

@@ -28,6 +28,36 @@ pub(super) struct DeleteRangeRequest {
     pub(super) range_end: Bytes,
 }
 
+/// What companions need of it; the user's own request is sent as it came.
+#[derive(Clone, PartialEq, Message)]
+pub(super) struct RangeRequest {
+    #[prost(bytes = "bytes", tag = "1")]
+    pub(super) key: Bytes,
+    #[prost(bytes = "bytes", tag = "2")]
+    pub(super) range_end: Bytes,
+    #[prost(int64, tag = "3")]
+    pub(super) limit: i64,
+    #[prost(int64, tag = "4")]
+    pub(super) revision: i64,
+    #[prost(int32, tag = "5")]
+    pub(super) sort_order: i32,
+    #[prost(int32, tag = "6")]
+    pub(super) sort_target: i32,
+    #[prost(bool, tag = "7")]
+    pub(super) serializable: bool,
+    #[prost(bool, tag = "9")]
+    pub(super) count_only: bool,
+    #[prost(int64, tag = "10")]
+    pub(super) min_mod_revision: i64,
+    #[prost(int64, tag = "11")]
+    pub(super) max_mod_revision: i64,
+}
+
+impl RangeRequest {
+    /// `SortOrder.DESCEND`
+    pub(super) const DESCEND: i32 = 2;
+}
+
 #[derive(Clone, PartialEq, Message)]
 pub(super) struct TxnRequest {
     #[prost(bytes = "bytes", repeated, tag = "1")]
@@ -65,6 +95,8 @@ pub(super) struct CompareVersion {
     pub(super) result: i32,
     #[prost(bytes = "bytes", tag = "3")]
     pub(super) key: Bytes,
+    #[prost(bytes = "bytes", tag = "64")]
+    pub(super) range_end: Bytes,
 }
 
 impl CompareVersion {

@@ -1,25 +1,26 @@
-use super::restore::Branches;
 use super::wire::{Op, RequestOp, TxnRequest};
 use bytes::Bytes;
 use http::Uri;
 use prost::Message;
 
-/// An RPC that writes keys.
+/// An RPC that reads or writes keys.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Rpc {
     Put,
     DeleteRange,
     Txn,
+    Range,
 }
 
 impl Rpc {
-    const ALL: [Self; 3] = [Self::Put, Self::DeleteRange, Self::Txn];
+    const ALL: [Self; 4] = [Self::Put, Self::DeleteRange, Self::Txn, Self::Range];
 
     pub(super) const fn path(self) -> &'static str {
         match self {
             Self::Put => "/etcdserverpb.KV/Put",
             Self::DeleteRange => "/etcdserverpb.KV/DeleteRange",
             Self::Txn => "/etcdserverpb.KV/Txn",
+            Self::Range => "/etcdserverpb.KV/Range",
         }
     }
 
@@ -32,33 +33,12 @@ impl Rpc {
         let op = match self {
             Self::Put => Op::Put(request),
             Self::DeleteRange => Op::DeleteRange(request),
+            Self::Range => Op::Range(request),
             Self::Txn => return TxnRequest::decode(request).ok(),
         };
         Some(TxnRequest {
             success: vec![RequestOp { op: Some(op) }],
             ..TxnRequest::default()
         })
-    }
-}
-
-/// A call that became a transaction with companions.
-pub(super) struct Write {
-    pub(super) rpc: Rpc,
-    pub(super) txn: TxnRequest,
-    pub(super) branches: Branches,
-}
-
-impl Write {
-    /// The message to send.
-    pub(super) fn request(&self) -> Vec<u8> {
-        self.txn.encode_to_vec()
-    }
-
-    /// The response to the call that was made.
-    pub(super) fn restore(&self, response: Bytes) -> Option<Bytes> {
-        match self.rpc {
-            Rpc::Txn => self.branches.txn(response),
-            Rpc::Put | Rpc::DeleteRange => self.branches.single(response),
-        }
     }
 }

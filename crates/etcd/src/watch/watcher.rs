@@ -1,11 +1,13 @@
 use super::consumer::Changes;
 use super::lookup::Lookup;
 use super::queue::Queue;
+use super::responses::{Responses, Taken};
+use super::sources::Sources;
 use crate::client::Shared;
-use crate::companion::Prefix;
+use crate::companion::Companions;
 use dynamo_trace_core::received::RelationRule;
 use dynamo_trace_core::{Received, Trust};
-use etcd_client::{Error, Event, KvClient, ResponseHeader, WatchResponse, WatchStream};
+use etcd_client::{Error, Event, KvClient, WatchResponse};
 use futures_core::Stream;
 use std::fmt;
 use std::future::poll_fn;
@@ -16,14 +18,17 @@ use std::task::{Context, Poll, ready};
 /// The changes of a watch, in order, each with the context of what wrote it. Made by
 /// [`Client::watch`](crate::Client::watch).
 ///
-/// A change that a client of this crate put less than a minute ago continues that client's
-/// trace; an older one, and one from before the watch began, is linked. Deletions and what
-/// others wrote have no context.
+/// A change that a client of this crate made less than a minute ago continues that client's
+/// trace; an older one, and one from before the watch began, is linked. What others wrote has no
+/// context. A key that others deleted, or that went with its lease, is linked to who had put it
+/// last: [`attributes::CHANGE_LINK`](crate::attributes::CHANGE_LINK) says so. Its `remote` is
+/// link-only, so that nothing continues the trace of somebody who did not do it.
 ///
-/// Where the response with a change lacks its context, that is read. No change is lost since it
-/// could not be, and none that the watcher has received is held back by that for longer than a
-/// second; then the watcher reads no contexts for ten seconds. It receives further responses
-/// when fewer than 16 changes are left.
+/// Where the response with a change lacks its context, that is read: one read for a change. No
+/// change is lost since it could not be, and none that the watcher has received is held back by
+/// that for longer than a second; then the watcher reads no contexts for ten seconds. It receives
+/// further responses when fewer than 16 changes are left.
+/// [`Client::lost_contexts`](crate::Client::lost_contexts) counts what could not be read.
 ///
 /// Progress notifications ([`with_progress_notify`](etcd_client::WatchOptions::with_progress_notify))
 /// are taken in and not told of: code that needs them watches with
@@ -32,60 +37,34 @@ use std::task::{Context, Poll, ready};
 /// [`Received::process`] starts its span: CONSUMER, named `process change`, or
 /// `process {destination}` after [`with_destination`](Self::with_destination).
 ///
-/// The stream ends after an error, and after [`cancel`](Self::cancel). It needs tokio's timer.
+/// The stream ends after an error, and after [`cancel`](Self::cancel), unless it
+/// [resumes](crate::Client::watch_resuming). It needs tokio's timer.
 ///
 /// # Cancel safety
 ///
 /// [`next`](Self::next) loses nothing when it is dropped. Dropping the watcher ends the watch.
 pub struct Watcher {
-    stream: WatchStream,
-    created: WatchResponse,
+    responses: Responses,
     changes: Arc<Changes>,
-    /// Of the companions, which are left out of the changes.
-    prefix: Option<Prefix>,
+    /// Reads what does not come with the changes; without it nobody wants to know.
     lookup: Option<Lookup>,
+    are_wanted: bool,
+    companions: Arc<Companions>,
     queue: Queue,
-    end: End,
-    compact_revision: Option<i64>,
-}
-
-/// Whether the stream has ended, and what is to be said of it.
-enum End {
-    Open,
-    /// The user has asked for it.
-    Cancelling,
-    Failed(Error),
-    Ended,
 }
 
 impl Watcher {
-    pub(crate) async fn create(
-        mut stream: WatchStream,
-        kv: KvClient,
-        shared: &Shared,
-    ) -> Result<Self, Error> {
-        let created = loop {
-            match stream.message().await? {
-                Some(response) if response.created() => break response,
-                Some(_) => {}
-                None => return Err(Error::WatchError("closed before it was created".into())),
-            }
-        };
-        if created.canceled() {
-            return Err(Error::WatchError(reason(&created)));
-        }
-        let created_at = created.header().map_or(0, ResponseHeader::revision);
-        let prefix = shared.companions.prefix().cloned();
-        Ok(Self {
-            stream,
+    pub(super) fn new(responses: Responses, kv: KvClient, shared: &Shared) -> Self {
+        let created_at = responses.created.revision();
+        let prefix = shared.companions.places().companions().cloned();
+        Self {
+            responses,
             changes: Arc::new(Changes::new(shared, created_at)),
-            created,
-            lookup: prefix.clone().map(|prefix| Lookup { kv, prefix }),
-            prefix,
+            lookup: prefix.map(|prefix| Lookup::new(kv, prefix)),
+            are_wanted: true,
+            companions: Arc::clone(&shared.companions),
             queue: Queue::new(),
-            end: End::Open,
-            compact_revision: None,
-        })
+        }
     }
 
     /// Names what is watched, for the spans of its changes: `process {destination}`. Keys are
@@ -115,6 +94,7 @@ impl Watcher {
     #[must_use]
     pub fn without_context(mut self) -> Self {
         self.lookup = None;
+        self.are_wanted = false;
         self
     }
 
@@ -145,80 +125,68 @@ impl Watcher {
     /// If it is dropped, the watch may or may not be cancelled.
     pub async fn cancel(&mut self) -> Result<(), Error> {
         let id = self.watch_id();
-        if matches!(self.end, End::Open) {
-            self.end = End::Cancelling;
+        if !self.responses.cancel() {
+            return Ok(());
         }
-        self.stream.cancel(id).await
+        self.responses.created.stream.cancel(id).await
     }
 
     /// The server's id of the watch.
     #[must_use]
     pub const fn watch_id(&self) -> i64 {
-        self.created.watch_id()
+        self.created().watch_id()
     }
 
-    /// The response that created the watch. Its header has the revision at which it began.
+    /// The response that created the watch; the last one, if it was resumed. Its header has the
+    /// revision at which it began.
     #[must_use]
     pub const fn created(&self) -> &WatchResponse {
-        &self.created
+        &self.responses.created.response
     }
 
     /// After an error: the oldest revision that the server still has, if the watch asked for an
     /// older one.
     #[must_use]
     pub const fn compact_revision(&self) -> Option<i64> {
-        self.compact_revision
+        self.responses.compact_revision
+    }
+
+    /// How many times the watch was lost and resumed, if it is one that
+    /// [resumes](crate::Client::watch_resuming).
+    #[must_use]
+    pub fn times_resumed(&self) -> u64 {
+        self.responses.times_resumed()
     }
 
     fn poll_change(
         &mut self,
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Received<Event>, Error>>> {
-        self.read_stream(cx);
-        if let Some((event, companion)) = ready!(self.queue.poll_next(self.lookup.as_ref(), cx)) {
-            return Poll::Ready(Some(Ok(self.changes.receive(event, companion.as_deref()))));
+        self.read_responses(cx);
+        let next = ready!(self.queue.poll_next(self.lookup.as_ref(), cx));
+        if let Some((event, cause)) = next {
+            return Poll::Ready(Some(Ok(self.changes.receive(event, cause))));
         }
-        match std::mem::replace(&mut self.end, End::Ended) {
-            End::Ended => Poll::Ready(None),
-            End::Failed(error) => Poll::Ready(Some(Err(error))),
-            open @ (End::Open | End::Cancelling) => {
-                self.end = open;
-                Poll::Pending
-            }
-        }
+        self.responses.end().map(|error| error.map(Err))
     }
 
-    /// Takes in responses while there is room, so that companions are read ahead.
-    fn read_stream(&mut self, cx: &mut Context<'_>) {
-        while matches!(self.end, End::Open | End::Cancelling) && !self.queue.is_full() {
-            match Pin::new(&mut self.stream).poll_next(cx) {
-                Poll::Pending => return,
-                Poll::Ready(None) => self.end = End::Ended,
-                Poll::Ready(Some(Err(error))) => self.end = End::Failed(error),
-                Poll::Ready(Some(Ok(response))) => self.accept(&response),
-            }
-        }
-    }
-
-    fn accept(&mut self, response: &WatchResponse) {
-        let (prefix, lookup) = (self.prefix.as_ref(), self.lookup.as_ref());
-        self.queue.accept(response, prefix, lookup);
-        if response.canceled() {
-            let compacted = response.compact_revision();
-            self.compact_revision = (compacted > 0).then_some(compacted);
-            self.end = match self.end {
-                End::Cancelling => End::Ended,
-                _ => End::Failed(Error::WatchError(reason(response))),
+    /// Takes in responses while there is room, so that causes are read ahead.
+    fn read_responses(&mut self, cx: &mut Context<'_>) {
+        while !self.queue.is_full() {
+            let Poll::Ready(Some(Taken { response, repeated })) = self.responses.poll_next(cx)
+            else {
+                return;
             };
+            let events = response.events().get(repeated..).unwrap_or_default();
+            let aside = self.responses.aside.as_deref();
+            let places = self.companions.places();
+            let sources = Sources::new(events, places, aside, self.are_wanted);
+            self.queue.accept(events, &sources);
+            if let Some(aside) = aside {
+                // What belongs to nothing in this response belongs to nothing.
+                aside.clear();
+            }
         }
-    }
-}
-
-fn reason(response: &WatchResponse) -> String {
-    match (response.cancel_reason(), response.compact_revision()) {
-        ("", 0) => "cancelled by the server".to_owned(),
-        ("", revision) => format!("the revision is compacted; the oldest is {revision}"),
-        (reason, _) => reason.to_owned(),
     }
 }
 

@@ -1,8 +1,12 @@
 //! An etcd, the clients on it, and what they leave behind.
 
 use crate::tap::Tap;
+use dynamo_trace_etcd::attributes::{CHANGE_LEASED, CHANGE_LINK, CHANGE_TYPE};
 use dynamo_trace_etcd::{Client, ClientBuilder};
 use dynamo_trace_testkit::servers::EtcdServer;
+use dynamo_trace_testkit::span::{Link, Span, SpanKind};
+use dynamo_trace_testkit::{Tree, Value};
+use opentelemetry::trace::SpanId;
 use opentelemetry::{Context, Key};
 use opentelemetry_sdk::trace::{InMemorySpanExporter, SdkTracerProvider, SpanData};
 use std::future::poll_fn;
@@ -62,9 +66,24 @@ impl Bench {
 
     /// A client whose requests are seen on their way.
     pub(crate) async fn tapped(&self, tap: &Tap) -> Client {
+        self.tapped_with(tap, |builder| builder).await
+    }
+
+    pub(crate) async fn tapped_with(
+        &self,
+        tap: &Tap,
+        options: impl FnOnce(ClientBuilder) -> ClientBuilder,
+    ) -> Client {
         let channel = tap.channel(&self.server.endpoint());
-        let builder = Client::builder().with_tracer_provider(&self.provider);
+        let builder = options(Client::builder().with_tracer_provider(&self.provider));
         builder.connect_channel(channel, None).await.unwrap()
+    }
+
+    /// The spans as text, with what is said of changes.
+    pub(crate) fn tree(&self) -> String {
+        let spans: Vec<_> = self.spans().iter().map(to_span).collect();
+        let attributes = [CHANGE_TYPE, CHANGE_LINK, CHANGE_LEASED];
+        Tree::new(&spans).attributes(&attributes).render_sorted()
     }
 
     /// The spans that have ended.
@@ -105,6 +124,33 @@ impl Bench {
     pub(crate) async fn has(&self, key: &str) -> bool {
         let mut kv = self.plain.kv_client();
         !kv.get(key, None).await.unwrap().kvs().is_empty()
+    }
+}
+
+fn to_span(span: &SpanData) -> Span {
+    let attribute = |kv: &opentelemetry::KeyValue| {
+        let value = kv.value.as_str().into_owned();
+        (kv.key.as_str().to_owned(), Value::String(value))
+    };
+    let link = |link: &opentelemetry::trace::Link| Link {
+        trace_id: link.span_context.trace_id().to_bytes(),
+        span_id: link.span_context.span_id().to_bytes(),
+        ..Link::default()
+    };
+    Span {
+        trace_id: span.span_context.trace_id().to_bytes(),
+        span_id: span.span_context.span_id().to_bytes(),
+        parent_span_id: (span.parent_span_id != SpanId::INVALID)
+            .then(|| span.parent_span_id.to_bytes()),
+        name: span.name.to_string(),
+        kind: match span.span_kind {
+            opentelemetry::trace::SpanKind::Consumer => SpanKind::Consumer,
+            opentelemetry::trace::SpanKind::Client => SpanKind::Client,
+            _ => SpanKind::Internal,
+        },
+        attributes: span.attributes.iter().map(attribute).collect(),
+        links: span.links.links.iter().map(link).collect(),
+        ..Span::default()
     }
 }
 

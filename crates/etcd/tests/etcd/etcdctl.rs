@@ -105,7 +105,7 @@ PUT";
     let keys = output(&bench, &["get", "--prefix", "", "--keys-only"]);
     let mut keys: Vec<_> = keys.lines().filter(|line| !line.is_empty()).collect();
     keys.retain(|key| !key.starts_with("app/"));
-    let own = ["app/3", "app/4", "app/end"].map(companion);
+    let own = ["", "app/3", "app/4", "app/end"].map(companion);
     assert_eq!(keys, own);
 }
 

@@ -81,17 +81,6 @@ async fn what_is_watched_can_be_named() {
 }
 
 #[tokio::test]
-async fn a_deletion_has_no_sender() {
-    let bench = Bench::start().await;
-    bench.etcd.put("k", "v", None).await.unwrap();
-    let mut changes = bench.etcd.watch("k", None).await.unwrap();
-    bench.etcd.delete("k", None).await.unwrap();
-    let span = process(&bench, &mut changes).await;
-    assert_unlinked(&span);
-    assert_eq!(attribute(&span, CHANGE_TYPE).as_deref(), Some("delete"));
-}
-
-#[tokio::test]
 async fn what_happened_before_the_watch_is_linked() {
     let bench = Bench::start().await;
     let before = bench.etcd.put("k", "before", None).await.unwrap();

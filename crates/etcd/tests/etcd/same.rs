@@ -130,6 +130,18 @@ impl Script {
         self.txn("nested else", nested()).await;
         self.txn("put twice", Txn::new().and_then([put("t/1"), put("t/1")]))
             .await;
+        let deletes = |keys: &[&str]| {
+            let deletes = keys.iter().map(|key| TxnOp::delete(*key, None));
+            Txn::new().and_then(deletes.collect::<Vec<_>>())
+        };
+        self.txn("deletes nothing", deletes(&["u/1", "u/2"])).await;
+        self.put("u/2", "v", PutOptions::new()).await;
+        self.txn("deletes the second", deletes(&["u/1", "u/2", "u/3"]))
+            .await;
+        self.put("u/3", "v", PutOptions::new()).await;
+        let within = TxnOp::txn(deletes(&["u/3"]));
+        let twice = Txn::new().and_then([TxnOp::delete("u/4", None), within]);
+        self.txn("deletes within", twice).await;
         let put_deleted = [put("t/1"), delete("t/")];
         self.txn("put what is deleted", Txn::new().and_then(put_deleted))
             .await;
@@ -168,19 +180,56 @@ pub(crate) fn without_ids(response: &str) -> String {
     format!("{} ({present} ids)", kept.join(", "))
 }
 
-#[tokio::test]
-async fn every_response_and_error_is_the_same() {
-    let (traced, plain) = (Bench::start().await, Bench::start().await);
+async fn assert_same(traced: &Bench) {
+    let plain = Bench::start().await;
     let expected = Script::run(plain.plain.clone()).await;
     let got = Script::run(traced.etcd.clone().into_inner()).await;
     assert_eq!(got.len(), expected.len());
     for (got, expected) in got.iter().zip(&expected) {
         assert_eq!(got, expected);
     }
-    assert!(traced.etcd.companions_left_out() > 0);
-    let mut left = traced.stored("").await;
-    left.retain(|(key, ..)| !key.starts_with(dynamo_trace_etcd::Client::DEFAULT_COMPANION_PREFIX));
-    let stored = plain.stored("").await;
+    let (left, stored) = (own(&traced.etcd).await, own(&plain.plain).await);
     assert_eq!(left, stored);
     assert!(!stored.is_empty());
+}
+
+/// What is in the store, but for companions, as this client sees it.
+async fn own(etcd: &Client) -> Vec<(Vec<u8>, Vec<u8>, i64, i64)> {
+    let mut kv = etcd.kv_client();
+    let all = GetOptions::new().with_all_keys();
+    let stored = kv.get("", Some(all)).await.unwrap();
+    let companions = dynamo_trace_etcd::Client::DEFAULT_COMPANION_PREFIX.as_bytes();
+    let own = stored.kvs().iter();
+    own.filter(|kv| !kv.key().starts_with(companions))
+        .map(|kv| {
+            (
+                kv.key().into(),
+                kv.value().into(),
+                kv.lease(),
+                kv.mod_revision(),
+            )
+        })
+        .collect()
+}
+
+#[tokio::test]
+async fn every_response_and_error_is_the_same() {
+    let traced = Bench::start().await;
+    assert_same(&traced).await;
+    let lost = traced.etcd.lost_contexts();
+    assert!(lost.companions_left_out > 0 && lost.notes_left_out > 0);
+}
+
+#[tokio::test]
+async fn so_it_is_with_envelopes() {
+    let sealing = |builder: dynamo_trace_etcd::ClientBuilder| {
+        builder.with_context_at("", dynamo_trace_etcd::Place::Envelope)
+    };
+    let traced = Bench::with(sealing).await;
+    assert_same(&traced).await;
+    assert!(traced.etcd.lost_contexts().envelopes_left_out > 0);
+    let mixed = |builder: dynamo_trace_etcd::ClientBuilder| {
+        builder.with_context_at("t/", dynamo_trace_etcd::Place::Envelope)
+    };
+    assert_same(&Bench::with(mixed).await).await;
 }

@@ -1,24 +1,10 @@
 //! Watches as streams: what comes, in which order, and how they end.
 
 use crate::bench::{Bench, companion};
+use crate::changes::{key, next, trace_id};
 use crate::tap::Tap;
-use dynamo_trace_etcd::{Error, Received, Watcher};
-use etcd_client::{CompactionOptions, Event, Txn, TxnOp, WatchOptions};
-use opentelemetry::trace::TraceId;
-use std::time::Duration;
-
-async fn next(changes: &mut Watcher) -> Received<Event> {
-    let next = tokio::time::timeout(Duration::from_secs(30), changes.next());
-    next.await.unwrap().unwrap().unwrap()
-}
-
-fn key(change: &Received<Event>) -> String {
-    String::from_utf8(change.kv().unwrap().key().to_vec()).unwrap()
-}
-
-fn trace_id(change: &Received<Event>) -> Option<TraceId> {
-    Some(change.remote().span_context()?.trace_id())
-}
+use dynamo_trace_etcd::Error;
+use etcd_client::{CompactionOptions, Txn, TxnOp, WatchOptions};
 
 fn prefix() -> Option<WatchOptions> {
     Some(WatchOptions::new().with_prefix())
@@ -83,12 +69,12 @@ async fn a_watch_over_everything_sees_no_companions_and_reads_none() {
     ];
     assert_eq!(seen.iter().map(key).collect::<Vec<_>>(), ["a", "a", "z"]);
     let linked: Vec<_> = seen.iter().map(|c| trace_id(c).is_some()).collect();
-    assert_eq!(linked, [true, false, true]);
+    assert_eq!(linked, [true, true, true]);
     assert_eq!(tap.methods(), ["Watch"]);
 }
 
 #[tokio::test]
-async fn at_most_one_read_for_a_put_and_none_for_a_deletion() {
+async fn at_most_one_read_for_a_change() {
     let bench = Bench::start().await;
     let tap = Tap::default();
     let etcd = bench.tapped(&tap).await;
@@ -96,13 +82,18 @@ async fn at_most_one_read_for_a_put_and_none_for_a_deletion() {
     bench.etcd.put("k", "v", None).await.unwrap();
     bench.etcd.delete("k", None).await.unwrap();
     bench.plain.kv_client().put("k", "v", None).await.unwrap();
-    for linked in [true, false, false] {
+    bench.plain.kv_client().delete("k", None).await.unwrap();
+    for linked in [true, true, false, false] {
         let change = next(&mut changes).await;
         assert_eq!(trace_id(&change).is_some(), linked);
     }
-    assert_eq!(tap.methods(), ["Watch", "Range", "Range"]);
+    assert_eq!(tap.methods(), ["Watch", "Range", "Txn", "Range", "Txn"]);
     // Reading is nobody's call: the server is told of none.
-    assert!(tap.seen()[1].traceparent.is_none());
+    assert!(
+        tap.seen()[1..]
+            .iter()
+            .all(|seen| seen.traceparent.is_none())
+    );
 }
 
 #[tokio::test]

@@ -42,6 +42,6 @@ impl Follow {
 
     fn read(&self, companion: &[u8]) -> (Remote, Option<SystemTime>) {
         let propagation = self.source.etcd.shared().instrumentation.propagation();
-        carrier::read(propagation, &self.source.trust, companion)
+        carrier::read(propagation, &self.source.trust, companion).unwrap_or_default()
     }
 }

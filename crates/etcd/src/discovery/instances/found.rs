@@ -19,7 +19,7 @@ pub(super) struct Found {
 impl Found {
     /// Reads what is under `prefix`, companions aside.
     pub(super) async fn read(etcd: &Client, prefix: &[u8]) -> Result<Self, Error> {
-        let companions = etcd.shared().companions.prefix();
+        let companions = etcd.shared().companions.places().companions();
         let is_companion = |key: &[u8]| companions.is_some_and(|c| c.strip(key).is_some());
         let mut pairs = Vec::new();
         let revision = pages(etcd, prefix, None, |kv| {
