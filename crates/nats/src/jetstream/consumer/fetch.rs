@@ -8,7 +8,8 @@ use opentelemetry::trace::TraceContextExt;
 use std::fmt;
 use std::pin::Pin;
 use std::sync::Arc;
-use std::task::{Context, Poll, ready};
+use std::task::{Context, Poll};
+use std::time::SystemTime;
 
 /// The messages of one pull request: a stream of [`Received`].
 #[must_use = "streams do nothing unless polled"]
@@ -61,7 +62,10 @@ impl Stream for Batch {
     type Item = Result<Received<Message>, async_nats::Error>;
 
     fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
-        let message = ready!(Pin::new(&mut self.inner).poll_next(cx));
+        let Poll::Ready(message) = Pin::new(&mut self.inner).poll_next(cx) else {
+            self.span.wait();
+            return Poll::Pending;
+        };
         Poll::Ready(match message {
             Some(Ok(message)) => {
                 let received = self.origin.receive(message);
@@ -100,6 +104,9 @@ pub(super) struct FetchSpan {
     guard: Option<SpanGuard>,
     count: u64,
     most: u64,
+    /// When the last message was handed on, while nobody waits for another: what comes then is its
+    /// receiver's time.
+    handed_on: Option<SystemTime>,
 }
 
 impl FetchSpan {
@@ -111,6 +118,7 @@ impl FetchSpan {
             guard: Some(guard),
             count: 0,
             most: u64::try_from(most).unwrap_or(u64::MAX),
+            handed_on: None,
         }
     }
 
@@ -127,15 +135,22 @@ impl FetchSpan {
             let span = guard.context().span();
             span.add_link(creation.clone(), Vec::new());
         }
+        let is_recording = |guard: &SpanGuard| guard.is_recording();
+        self.handed_on = (self.guard.as_ref().is_some_and(is_recording)).then(SystemTime::now);
         if self.count >= self.most {
             self.end(Ending::Complete);
         }
     }
 
+    /// Somebody waits for a message.
+    const fn wait(&mut self) {
+        self.handed_on = None;
+    }
+
     fn end(&mut self, ending: Ending) {
-        if let Some(guard) = self.guard.take() {
+        if let Some(mut guard) = self.guard.take().filter(SpanGuard::is_recording) {
             guard.set_attributes([attributes::message_count(self.count)]);
-            guard.end(ending);
+            guard.end_at(ending, self.handed_on.unwrap_or_else(SystemTime::now));
         }
     }
 }

@@ -7,8 +7,8 @@ use dynamo_trace_core::Received;
 /// # Reading
 ///
 /// Each starts a CLIENT span such as `get $KV.{bucket}.>`, a child of the span that is current
-/// when the future is first polled. It ends when the answer is in, linked to the span that wrote
-/// the entry. It fails with `error.type` `invalid_key`, `timeout`, `consumer_create` or `_OTHER`;
+/// when the future is first polled. It ends when the answer is in; where that is an entry, linked
+/// to the span that wrote it. It fails with `error.type` `invalid_key`, `timeout`, `consumer_create` or `_OTHER`;
 /// a key without a value is no failure.
 impl Store {
     /// The value of a key, unless it has none. See [Reading](#reading).

@@ -1,7 +1,7 @@
 //! Pull requests, and what they bring.
 
 use super::{Js, attributes, consumer, durable, pull, start, take_all};
-use crate::support::{DEADLINE, attribute, remote_context, remote_span, within};
+use crate::support::{DEADLINE, attribute, remote_context, remote_span, settle, within};
 use async_nats::jetstream::consumer::pull::{Config, OrderedConfig};
 use dynamo_trace_nats::Received;
 use dynamo_trace_nats::jetstream::{Message, OrderedPullConsumer, PullConsumer};
@@ -9,7 +9,7 @@ use opentelemetry::trace::{FutureExt, SpanKind, Status};
 use std::future::poll_fn;
 use std::pin::pin;
 use std::task::Poll;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 /// A worker, and as many messages as said.
 async fn with_messages(js: &Js, count: usize) -> PullConsumer {
@@ -74,6 +74,19 @@ async fn a_fetch_ends_with_the_last_message_that_was_asked_for() {
     assert!(batch.next().await.is_none());
     drop(batch);
     js.spans().one("fetch ORDERS");
+}
+
+#[tokio::test]
+async fn a_fetch_does_not_last_as_long_as_the_work() {
+    let js = start().await;
+    let worker = with_messages(&js, 1).await;
+    let mut batch = worker.fetch().max_messages(10).messages().await.unwrap();
+    let [_order]: [Received<Message>; 1] = take_all(&mut batch).await;
+    // That there are no others has arrived by now.
+    settle(&js.setup.nats).await;
+    let worked_until = SystemTime::now();
+    assert!(batch.next().await.is_none());
+    assert!(js.spans().one("fetch ORDERS").end_time <= worked_until);
 }
 
 #[tokio::test]
