@@ -140,7 +140,8 @@ fn a_client_that_the_broker_cuts_off_recovers_and_no_span_leaks() {
             }
         }
     });
-    assert!((2..128).contains(&processed), "{processed}");
+    // What the sockets held before the broker cut it off, if that much, and the last one.
+    assert!((1..=128).contains(&processed), "{processed}");
     let spans = others.block_on(log.all_ended(129 + processed));
     let count = |name| spans.iter().filter(|span| span.name == name).count();
     assert_eq!(count("publish events"), 129);
