@@ -52,15 +52,6 @@ fn linked_gives_a_link_and_passes_nothing_on() {
 }
 
 #[test]
-fn what_the_sender_did_not_cause_is_a_link_alone() {
-    let remote = remote(&full(), &Trust::trusted()).into_link_only();
-    assert!(remote.is_link_only());
-    let link = remote.to_link().expect("a link").span_context;
-    assert_eq!(link.span_id().to_string(), SPAN_ID);
-    assert_eq!(sent(&remote.attach_to(&Context::new())), Sent::new());
-}
-
-#[test]
 fn ignored_gives_nothing() {
     let remote = remote(&full(), &Trust::ignored());
     assert!(remote.is_empty());

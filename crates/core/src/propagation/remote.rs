@@ -47,17 +47,6 @@ impl Remote {
         self.link && self.span.is_some()
     }
 
-    /// The same for something that the sender did not cause: its span is linked, and never
-    /// continued; its baggage stays behind.
-    #[must_use]
-    pub fn into_link_only(self) -> Self {
-        Self {
-            span: self.span,
-            link: true,
-            ..Self::default()
-        }
-    }
-
     /// Whether the carrier held nothing of use.
     #[must_use]
     pub fn is_empty(&self) -> bool {

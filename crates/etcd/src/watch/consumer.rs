@@ -63,12 +63,18 @@ impl Changes {
         if !cause.is_last_writer && !was_leased {
             return Received::new(event, remote, delivery, changes);
         }
+        let linked = remote.span_context().cloned().map(Remote::linked);
         let deletion = Deletion {
             changes,
-            links_last_writer: cause.is_last_writer && remote.span_context().is_some(),
+            links_last_writer: cause.is_last_writer && linked.is_some(),
             was_leased,
         };
-        Received::new(event, remote.into_link_only(), delivery, Arc::new(deletion))
+        Received::new(
+            event,
+            linked.unwrap_or_default(),
+            delivery,
+            Arc::new(deletion),
+        )
     }
 
     /// A pair that was read, with the context of who wrote it.
