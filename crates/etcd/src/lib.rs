@@ -198,6 +198,7 @@
 
 mod aside;
 pub mod attributes;
+mod backoff;
 mod breaker;
 mod carrier;
 mod channel;

@@ -66,7 +66,7 @@ impl Client {
     /// When the connection is lost, or the server cancels the watch, it is created once more from
     /// the revision behind the last change: nothing is lost and nothing comes twice, also if the
     /// server sends large revisions in [fragments](WatchOptions::with_fragment). It tries for as
-    /// long as it takes, after pauses that double from 0.1 to 10 seconds, each shortened by up to a
+    /// long as it takes, after pauses that double from 0.1 to 5 seconds, each shortened by up to a
     /// half at random. Each try is a span `Watch`, in the context in which the watcher is polled.
     ///
     /// It asks for progress notifications, to resume behind them. If the revision is compacted

@@ -63,7 +63,6 @@
 //! The value of an instance is the user's, byte for byte; the context of its put rests in a
 //! companion, as with every put of this crate.
 
-mod backoff;
 mod instances;
 mod registration;
 

@@ -1,19 +1,15 @@
 use super::created::{Created, create};
 use super::position::Position;
 use crate::aside::Aside;
+use crate::backoff::Backoff;
 use etcd_client::{
     Error, Event, GetOptions, KeyValue, KvClient, ResponseHeader, WatchClient, WatchOptions,
     WatchResponse,
 };
-use std::hash::{BuildHasher, RandomState};
 use std::pin::Pin;
 use std::sync::Arc;
-use std::time::Duration;
+use tokio::sync::Mutex;
 use tonic::Code;
-
-/// The first and the longest pause before a watch is created once more.
-const FIRST_PAUSE: Duration = Duration::from_millis(100);
-const LONGEST_PAUSE: Duration = Duration::from_secs(10);
 
 /// How etcd says that a user may not watch: it cancels the watch, with a text.
 const DENIED: [&str; 4] = [
@@ -34,8 +30,7 @@ pub(super) struct Resume {
     options: WatchOptions,
     aside: Arc<Aside>,
     position: Position,
-    /// How many times in a row nothing came after it.
-    fruitless: u32,
+    backoff: Arc<Mutex<Backoff>>,
     /// How many times in all.
     pub(super) times: u64,
 }
@@ -54,7 +49,7 @@ impl Resume {
             options,
             aside,
             position,
-            fruitless: 0,
+            backoff: Arc::new(Mutex::new(Backoff::new(Backoff::MOST))),
             times: 0,
         }
     }
@@ -66,7 +61,6 @@ impl Resume {
         if response.canceled() || response.created() {
             return 0;
         }
-        self.fruitless = 0;
         if revisions.is_empty() {
             let revision = response.header().map_or(0, ResponseHeader::revision);
             self.position.progress(revision);
@@ -85,16 +79,16 @@ impl Resume {
             aside: Arc::clone(&self.aside),
             may_be_stale: true,
         };
-        let first = self.fruitless;
         self.times = self.times.saturating_add(1);
-        self.fruitless = self.fruitless.saturating_add(1);
+        let backoff = Arc::clone(&self.backoff);
         Box::pin(async move {
-            let mut tries = first;
+            // One watch is created at a time.
+            let mut backoff = backoff.lock().await;
             loop {
-                tokio::time::sleep(pause(tries)).await;
+                backoff.pause().await;
                 match attempt.create().await {
                     Err(error) if attempt.is_final(&error).await => return Err(error),
-                    Err(_) => tries = tries.saturating_add(1),
+                    Err(_) => {}
                     Ok(created) => return Ok(created),
                 }
             }
@@ -135,14 +129,6 @@ impl Attempt {
         let options = GetOptions::new().with_count_only();
         self.kv.get(self.key.clone(), Some(options)).await.map(drop)
     }
-}
-
-/// Half of the pause at least: clients that lost the same server do not come back at once.
-fn pause(tries: u32) -> Duration {
-    let doubled = FIRST_PAUSE.saturating_mul(2u32.saturating_pow(tries));
-    let half = doubled.min(LONGEST_PAUSE) / 2;
-    let random = RandomState::new().hash_one(tries) % 1024;
-    half + half.saturating_mul(u32::try_from(random).unwrap_or(0)) / 1024
 }
 
 /// Whether the server has said that this watch may not be.

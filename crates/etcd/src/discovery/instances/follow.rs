@@ -3,7 +3,7 @@ use super::instance::{Change, Instance};
 use super::log::Log;
 use super::reader::View;
 use super::source::Source;
-use crate::discovery::backoff::Backoff;
+use crate::backoff::Backoff;
 use crate::discovery::quiet;
 use crate::{Received, Watcher};
 use dynamo_trace_core::Remote;

@@ -1,7 +1,7 @@
 use super::place::{Lease, in_time};
 use super::{Error, State};
 use crate::Client;
-use crate::discovery::backoff::Backoff;
+use crate::backoff::Backoff;
 use std::convert::Infallible;
 use std::sync::Arc;
 use tokio::sync::watch;

@@ -2,7 +2,7 @@ use super::keep::Keeper;
 use super::order::{Deregister, Update, put_updates};
 use super::place::Place;
 use super::{Error, Registered, Registration, State, within};
-use crate::discovery::backoff::Backoff;
+use crate::backoff::Backoff;
 use crate::discovery::quiet;
 use opentelemetry::Context;
 use opentelemetry::trace::SpanContext;

@@ -5,7 +5,7 @@ use tokio::time::{Instant, sleep};
 /// Pauses between tries, each twice as long as the one before, up to a most. All of them are
 /// shortened by chance, by up to a half: what was cut off together does not come back together.
 #[derive(Debug)]
-pub(super) struct Backoff {
+pub(crate) struct Backoff {
     most: Duration,
     next: Duration,
     paused: Option<Instant>,
@@ -14,9 +14,9 @@ pub(super) struct Backoff {
 impl Backoff {
     const FIRST: Duration = Duration::from_millis(100);
     /// The longest pause.
-    pub(super) const MOST: Duration = Duration::from_secs(5);
+    pub(crate) const MOST: Duration = Duration::from_secs(5);
 
-    pub(super) fn new(most: Duration) -> Self {
+    pub(crate) fn new(most: Duration) -> Self {
         Self {
             most: most.min(Self::MOST),
             next: Self::FIRST,
@@ -25,7 +25,7 @@ impl Backoff {
     }
 
     /// Waits. After a while without a pause, the pauses are short again.
-    pub(super) async fn pause(&mut self) {
+    pub(crate) async fn pause(&mut self) {
         let going_well = |paused: Instant| paused.elapsed() > 2 * self.most;
         if self.paused.is_some_and(going_well) {
             self.next = Self::FIRST;
