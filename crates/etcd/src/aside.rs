@@ -14,6 +14,8 @@ pub(crate) struct Aside {
     found: Mutex<Found>,
     /// The longest response that is read, in bytes.
     max_len: usize,
+    /// Whether a range is to come with its companions.
+    wants_companions: bool,
 }
 
 #[derive(Debug, Default)]
@@ -62,7 +64,20 @@ impl Aside {
         Self {
             found: Mutex::default(),
             max_len,
+            wants_companions: true,
         }
+    }
+
+    /// For what is in envelopes alone.
+    pub(crate) fn of_envelopes() -> Self {
+        Self {
+            wants_companions: false,
+            ..Self::default()
+        }
+    }
+
+    pub(crate) const fn wants_companions(&self) -> bool {
+        self.wants_companions
     }
 
     pub(crate) const fn max_len(&self) -> usize {

@@ -96,7 +96,7 @@ impl Companions {
 
     fn reads(&self, message: &Bytes, aside: Option<&Aside>) -> Option<Vec<Attempt>> {
         let mut attempts = Vec::with_capacity(2);
-        if let Some(aside) = aside
+        if let Some(aside) = aside.filter(|aside| aside.wants_companions())
             && let Some(prefix) = self.places.companions()
             && let Some(txn) = read::with_companions(message, &self.places, prefix)
         {

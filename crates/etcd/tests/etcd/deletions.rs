@@ -4,6 +4,7 @@ use crate::bench::{Bench, companion};
 use crate::changes::{next, process, put, trace_id};
 use crate::tap::Tap;
 use dynamo_trace_etcd::attributes::{CHANGE_LEASED, CHANGE_LINK};
+use dynamo_trace_etcd::discovery::Instances;
 use dynamo_trace_etcd::{Relation, Trust};
 use dynamo_trace_testkit::servers::EtcdServer;
 use etcd_client::{CompactionOptions, DeleteOptions, Error, PutOptions, Txn, TxnOp, WatchOptions};
@@ -345,4 +346,24 @@ async fn where_there_is_no_space_deletions_go_through() {
     assert_eq!(lost.companions_left_out, 0);
     let noted = bench.has(&companion("")).await;
     assert_eq!(lost.notes_left_out, u64::from(!noted));
+}
+
+#[tokio::test]
+async fn an_instance_that_is_deleted_leaves_by_who_deleted_it() {
+    let bench = Bench::start().await;
+    let writer = put(&bench, "k/1", "v").await;
+    put(&bench, "k/2", "v").await;
+    let mut instances = Instances::watch(&bench.etcd, "k/").await.unwrap();
+    for _ in 0..2 {
+        instances.next().await.unwrap();
+    }
+    bench.etcd.delete("k/2", None).await.unwrap();
+    let left = instances.next().await.unwrap();
+    let deletion = bench.span("DeleteRange").span_context.trace_id();
+    assert_eq!(left.remote().span_context().unwrap().trace_id(), deletion);
+    assert!(!left.remote().is_link_only());
+    bench.plain.kv_client().delete("k/1", None).await.unwrap();
+    let left = instances.next().await.unwrap();
+    assert_eq!(left.remote().span_context().unwrap().trace_id(), writer);
+    assert!(left.remote().is_link_only());
 }

@@ -3,6 +3,7 @@
 use crate::bench::{Bench, companion, plain};
 use crate::changes::{key, next, process, text, trace_id, value};
 use crate::tap::Tap;
+use dynamo_trace_etcd::discovery::Instances;
 use dynamo_trace_etcd::{Client, ClientBuilder, Place};
 use etcd_client::{
     Compare, CompareOp, DeleteOptions, Event, GetOptions, PutOptions, Txn, TxnOp, TxnOpResponse,
@@ -300,4 +301,20 @@ async fn a_value_as_large_as_etcd_takes_goes_without() {
         .unwrap();
     assert!(!bench.has(&companion("k")).await);
     assert_eq!(bench.etcd.lost_contexts().companions_left_out, 1);
+}
+
+#[tokio::test]
+async fn instances_are_found_with_their_writers() {
+    let bench = Bench::with(sealing).await;
+    let first = crate::changes::put(&bench, "e/1", "value").await;
+    let mut instances = Instances::watch(&bench.etcd, "e/").await.unwrap();
+    let second = crate::changes::put(&bench, "e/2", "value").await;
+    for (key, writer) in [("e/1", first), ("e/2", second)] {
+        let change = instances.next().await.unwrap();
+        let instance = change.instance();
+        assert_eq!(instance.key(), key.as_bytes());
+        assert_eq!(instance.value(), "value");
+        let found = change.remote().span_context().unwrap();
+        assert_eq!(found.trace_id(), writer);
+    }
 }

@@ -41,7 +41,12 @@ impl Follow {
     }
 
     fn read(&self, companion: &[u8]) -> (Remote, Option<SystemTime>) {
-        let propagation = self.source.etcd.shared().instrumentation.propagation();
-        carrier::read(propagation, &self.source.trust, companion).unwrap_or_default()
+        let shared = self.source.etcd.shared();
+        let propagation = shared.instrumentation.propagation();
+        let read = carrier::read(propagation, &self.source.trust, companion);
+        read.unwrap_or_else(|loss| {
+            shared.companions.counts().lost(loss);
+            (Remote::default(), None)
+        })
     }
 }

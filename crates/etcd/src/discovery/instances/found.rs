@@ -1,9 +1,11 @@
 use crate::Client;
+use crate::aside::Aside;
 use crate::companion::Prefix;
 use crate::discovery::quiet;
 use bytes::Bytes;
 use dynamo_trace_core::ContextBlock;
 use etcd_client::{Error, GetOptions, KeyValue, ResponseHeader};
+use std::sync::Arc;
 use tonic::Code;
 
 /// How many keys are asked for at a time, until the answer is too long for the client.
@@ -12,22 +14,28 @@ const PAGE: i64 = 512;
 /// What is under a prefix at one revision.
 pub(super) struct Found {
     pub(super) revision: i64,
-    /// Each with the companion that goes with it.
+    /// Each with the context that goes with it.
     pub(super) pairs: Vec<(KeyValue, Option<Vec<u8>>)>,
 }
 
 impl Found {
     /// Reads what is under `prefix`, companions aside.
     pub(super) async fn read(etcd: &Client, prefix: &[u8]) -> Result<Self, Error> {
-        let companions = etcd.shared().companions.places().companions();
+        let places = etcd.shared().companions.places();
+        let companions = places.companions();
         let is_companion = |key: &[u8]| companions.is_some_and(|c| c.strip(key).is_some());
         let mut pairs = Vec::new();
+        let aside = Arc::new(Aside::of_envelopes());
         let revision = pages(etcd, prefix, None, |kv| {
             if !is_companion(kv.key()) {
-                pairs.push((kv, None));
+                let sealed = aside.take(kv.key(), kv.mod_revision().cast_unsigned());
+                pairs.push((kv, sealed.map(Into::into)));
             }
         });
-        let revision = revision.await?;
+        let revision = match places.have_envelopes() {
+            true => aside.during(revision).await?,
+            false => revision.await?,
+        };
         let mut found = Self { revision, pairs };
         if let Some(companions) = companions.filter(|_| !found.pairs.is_empty()) {
             // Not the application's doing: no span. And no reason to fail.
