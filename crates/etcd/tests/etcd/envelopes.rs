@@ -307,7 +307,14 @@ async fn a_value_as_large_as_etcd_takes_goes_without() {
 async fn instances_are_found_with_their_writers() {
     let bench = Bench::with(sealing).await;
     let first = crate::changes::put(&bench, "e/1", "value").await;
-    let mut instances = Instances::watch(&bench.etcd, "e/").await.unwrap();
+    let tap = Tap::default();
+    let etcd = bench.tapped_with(&tap, sealing).await;
+    let mut instances = Instances::watch(&etcd, "e/").await.unwrap();
+    assert_eq!(tap.methods(), ["Range", "Watch"]);
+    // Companions have pages of their own.
+    let all = Instances::watch(&etcd, "").await.unwrap();
+    assert_eq!(tap.methods()[2..], ["Range", "Range", "Watch"]);
+    assert_eq!(all.snapshot().len(), 1);
     let second = crate::changes::put(&bench, "e/2", "value").await;
     for (key, writer) in [("e/1", first), ("e/2", second)] {
         let change = instances.next().await.unwrap();

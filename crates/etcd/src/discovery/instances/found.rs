@@ -2,7 +2,7 @@ use crate::Client;
 use crate::aside::Aside;
 use crate::companion::Prefix;
 use crate::discovery::quiet;
-use bytes::Bytes;
+use crate::places::{Place, prefix_end};
 use dynamo_trace_core::ContextBlock;
 use etcd_client::{Error, GetOptions, KeyValue, ResponseHeader};
 use std::sync::Arc;
@@ -23,6 +23,7 @@ impl Found {
     pub(super) async fn read(etcd: &Client, prefix: &[u8]) -> Result<Self, Error> {
         let places = etcd.shared().companions.places();
         let companions = places.companions();
+        let may_have = |place| places.may_have(place, &start(prefix), &end(prefix));
         let is_companion = |key: &[u8]| companions.is_some_and(|c| c.strip(key).is_some());
         let mut pairs = Vec::new();
         let aside = Arc::new(Aside::of_envelopes());
@@ -32,12 +33,13 @@ impl Found {
                 pairs.push((kv, sealed.map(Into::into)));
             }
         });
-        let revision = match places.have_envelopes() {
+        let revision = match may_have(Place::Envelope) {
             true => aside.during(revision).await?,
             false => revision.await?,
         };
         let mut found = Self { revision, pairs };
-        if let Some(companions) = companions.filter(|_| !found.pairs.is_empty()) {
+        let are_beside = !found.pairs.is_empty() && may_have(Place::Companion);
+        if let Some(companions) = companions.filter(|_| are_beside) {
             // Not the application's doing: no span. And no reason to fail.
             let reading = found.read_companions(etcd, companions, prefix);
             if let Err(error) = quiet(etcd, reading).await {
@@ -74,6 +76,19 @@ impl Found {
     }
 }
 
+/// The first key that there can be under `prefix`.
+fn start(prefix: &[u8]) -> Vec<u8> {
+    match prefix {
+        [] => vec![0],
+        prefix => prefix.to_vec(),
+    }
+}
+
+/// The end of the range of all that is under `prefix`.
+fn end(prefix: &[u8]) -> Vec<u8> {
+    prefix_end(prefix).unwrap_or_else(|| vec![0])
+}
+
 /// Reads all that is under `prefix`, in pages of one revision: this one, or else the one that the
 /// store has now. Tells which one it was.
 async fn pages(
@@ -82,15 +97,11 @@ async fn pages(
     at: Option<i64>,
     mut each: impl FnMut(KeyValue),
 ) -> Result<i64, Error> {
-    let end = Prefix::new(prefix.to_vec()).map_or_else(|| Bytes::from_static(b"\0"), |p| p.end());
-    let mut from = match prefix {
-        [] => vec![0],
-        prefix => prefix.to_vec(),
-    };
+    let (mut from, end) = (start(prefix), end(prefix));
     let (mut limit, mut at) = (PAGE, at.unwrap_or(0));
     loop {
         let options = GetOptions::new()
-            .with_range(&*end)
+            .with_range(end.clone())
             .with_limit(limit)
             .with_revision(at);
         let mut page = match etcd.get(&*from, Some(options)).await {
